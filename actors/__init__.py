@@ -27,6 +27,7 @@ if TYPE_CHECKING:
         NameRegistered,
         NameReleased,
     )
+    from actors._core.process import ProcessSpec, process
     from actors._core.ref import ActorRef
     from actors._core.reply import Reply
     from actors._core.stopping import stop_requested, wait_for_stop
@@ -61,9 +62,14 @@ if TYPE_CHECKING:
         NoReply,
         NoSuchActor,
         NotAnActor,
+        NotInPlace,
         NotInRuntime,
         NotOnHost,
+        NotReceivable,
+        NotSendable,
         OptionError,
+        PlaceLost,
+        RemoteError,
         ReservedName,
         RuntimeStopped,
         StartDeclined,
@@ -73,6 +79,7 @@ if TYPE_CHECKING:
         TransitionRefused,
         UnhandledMessage,
         UnknownState,
+        VersionMismatch,
         WrongActorClass,
     )
     from actors.events import (
@@ -94,7 +101,17 @@ if TYPE_CHECKING:
         Survived,
         UncaughtException,
     )
-    from actors.reasons import Crashed, ExitReason, Killed, NoProc, Normal, RestartLimitExceeded, RuntimeLost, Shutdown
+    from actors.reasons import (
+        Crashed,
+        ExitReason,
+        Killed,
+        Lost,
+        NoProc,
+        Normal,
+        RestartLimitExceeded,
+        RuntimeLost,
+        Shutdown,
+    )
     from actors.spi import current_correlation_id, current_ref, sleep
 
 __letitcrash__ = True
@@ -140,6 +157,7 @@ __all__ = [
     "LoopBlocked",
     "LoopClock",
     "LoopStopRefused",
+    "Lost",
     "MachineState",
     "MailboxFull",
     "MailboxSpec",
@@ -159,11 +177,17 @@ __all__ = [
     "NoSuchActor",
     "Normal",
     "NotAnActor",
+    "NotInPlace",
     "NotInRuntime",
     "NotOnHost",
+    "NotReceivable",
+    "NotSendable",
     "OptionError",
+    "PlaceLost",
+    "ProcessSpec",
     "Quarantined",
     "Redelivered",
+    "RemoteError",
     "Reply",
     "ReservedName",
     "RestartLimitExceeded",
@@ -189,6 +213,7 @@ __all__ = [
     "UncaughtException",
     "UnhandledMessage",
     "UnknownState",
+    "VersionMismatch",
     "WrongActorClass",
     "bounded",
     "current_correlation_id",
@@ -197,6 +222,7 @@ __all__ = [
     "entering",
     "handles",
     "prioritized",
+    "process",
     "sleep",
     "stop_requested",
     "wait_for_stop",
@@ -222,6 +248,7 @@ if not TYPE_CHECKING:
                 "NameRegistered",
                 "NameReleased",
             ],
+            "actors._core.process": ["ProcessSpec", "process"],
             "actors._core.ref": ["ActorRef"],
             "actors._core.reply": ["Reply"],
             "actors._core.stopping": ["stop_requested", "wait_for_stop"],
@@ -256,9 +283,14 @@ if not TYPE_CHECKING:
                 "NoReply",
                 "NoSuchActor",
                 "NotAnActor",
+                "NotInPlace",
                 "NotInRuntime",
                 "NotOnHost",
+                "NotReceivable",
+                "NotSendable",
                 "OptionError",
+                "PlaceLost",
+                "RemoteError",
                 "ReservedName",
                 "RuntimeStopped",
                 "StartDeclined",
@@ -268,6 +300,7 @@ if not TYPE_CHECKING:
                 "TransitionRefused",
                 "UnhandledMessage",
                 "UnknownState",
+                "VersionMismatch",
                 "WrongActorClass",
             ],
             "actors.events": [
@@ -293,6 +326,7 @@ if not TYPE_CHECKING:
                 "Crashed",
                 "ExitReason",
                 "Killed",
+                "Lost",
                 "NoProc",
                 "Normal",
                 "RestartLimitExceeded",

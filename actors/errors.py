@@ -32,6 +32,12 @@ pykka's derives from it, so code written for pykka catches it. Other bases stand
       AlreadyEntered (RuntimeError)
       OptionError (ValueError, TypeError)
       RuntimeStopped (pykka.ActorDeadError)
+      PlaceLost
+      RemoteError
+      NotSendable (TypeError)
+      NotReceivable (TypeError)
+      NotInPlace (RuntimeError)
+      VersionMismatch (RuntimeError)
       LoopStopRefused (RuntimeError)
       MissingExtra (ModuleNotFoundError)
       HandlerDefinitionError (TypeError)
@@ -48,7 +54,7 @@ from collections.abc import Sequence
 import pykka
 
 from actors._user_code.text import block, described, is_ctrl_c, shown, type_name
-from actors.reasons import ExitReason, RuntimeLost, within
+from actors.reasons import Crashed, ExitReason, Lost, RuntimeLost, within
 
 _LONGEST = 10_000
 """Characters of the text of an error, which may list many faults."""
@@ -452,6 +458,98 @@ def lost(reason: RuntimeLost) -> RuntimeStopped:
     error = RuntimeStopped(reason.runtime, reason.why)
     error.__cause__ = reason.cause
     return error
+
+
+class PlaceLost(ActorError):
+    """The process of the actor ended before it answered. A handler had begun with the message, or may have."""
+
+    path: str
+    place: str
+    """The process: `process 4711`."""
+    how: str
+    """The end of the process in words: `process 4711 was killed by SIGSEGV`."""
+    signal: int | None
+    """The number of the signal that killed it; None: no signal did, or that is not known."""
+    exit_code: int | None
+    """Its exit code; None: a signal killed it, or that is not known."""
+    max_rss: int | None
+    """The most memory that it had in RAM, in bytes; None: not known."""
+    cpu: float | None
+    """The seconds of CPU time that it used; None: not known."""
+
+    def describe(self) -> str:
+        return f"{self.path} is lost: {self.how}"
+
+
+def crashed_by(path: str, error: BaseException) -> Crashed:
+    """The reason of an exit of the actor at this path by this exception."""
+    return Lost(error) if isinstance(error, PlaceLost) and error.path == path else Crashed(error)
+
+
+class RemoteError(ActorError):
+    """An exception of an actor in another process that cannot be pickled, or cannot be read here. `type` and `text` are
+    its class and message.
+    """
+
+    path: str
+    type: str
+    text: str
+
+    def describe(self) -> str:
+        return f"{self.path} raised {self.type}: {self.text} (the exception itself could not be pickled)"
+
+
+class NotSendable(ActorError, TypeError):
+    """A value that must go to another process, or come from it, cannot be pickled."""
+
+    path: str
+    what: str
+    """The value: `the message of type Load`."""
+    problem: str
+
+    def describe(self) -> str:
+        return (
+            f"{self.path}: {self.what} cannot be pickled, and the actor runs in a process of its own: {self.problem}. "
+            "Send plain data, or objects of classes that a module defines at its top level"
+        )
+
+
+class NotReceivable(ActorError, TypeError):
+    """A value from another process was pickled there and cannot be read here."""
+
+    path: str
+    what: str
+    problem: str
+
+    def describe(self) -> str:
+        return (
+            f"{self.path}: {self.what} came from another process and cannot be read: {self.problem}. Its class must be "
+            "importable in both processes, and its __reduce__ or __setstate__ must not raise"
+        )
+
+
+class NotInPlace(ActorError, RuntimeError):
+    """A method does not work for an actor in a process of its own, or in a place where it was called."""
+
+    path: str
+    what: str
+    instead: str
+
+    def describe(self) -> str:
+        return f"{self.path}: {self.what} does not work in a process of its own. {self.instead}"
+
+
+class VersionMismatch(ActorError, RuntimeError):
+    """The process of an actor runs another version of Python or of this package than the program."""
+
+    path: str
+    here: str
+    there: str
+
+    def describe(self) -> str:
+        return (
+            f"{self.path}: its process runs {self.there}, the program {self.here}. Restart the program after an upgrade"
+        )
 
 
 class LoopStopRefused(ActorError, RuntimeError):

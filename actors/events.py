@@ -149,8 +149,8 @@ class Survived(LifecycleEvent, level="warning"):
 class DeadLetter(LifecycleEvent, level="warning"):
     """A message that no actor handled, or an answer that no caller took.
 
-    `reason` is one of: closed, expired, crashed, killed, unhandled, unheard, late_reply, overflow, refused, dropped,
-    stale_timer.
+    `reason` is one of: closed, expired, crashed, lost, killed, unhandled, unheard, unsendable, late_reply, overflow,
+    refused, dropped, stale_timer.
     """
 
     message: object

@@ -1,7 +1,7 @@
 """Exit reasons: why an incarnation ended, as values.
 
-`Normal` and `Shutdown` are *expected*; `Killed`, `Crashed`, `NoProc`, `RuntimeLost` and `RestartLimitExceeded` are
-*abnormal* (supervision rules, "Exit reasons"). Reasons compare by value and survive pickling.
+`Normal` and `Shutdown` are *expected*; `Killed`, `Crashed`, `Lost`, `NoProc`, `RuntimeLost` and `RestartLimitExceeded`
+are *abnormal* (supervision rules, "Exit reasons"). Reasons compare by value and survive pickling.
 
 A reason may hold an exception of a user. `str`, `repr`, `==` and `hash` of a reason work even if those of the exception
 raise or do not end (_user_code/text.py, _user_code/equality.py). A long text is cut; in a long chain of reasons the
@@ -13,7 +13,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import field
 from itertools import zip_longest
-from typing import ClassVar
+from typing import ClassVar, cast
 
 from actors._record import Record
 from actors._user_code.text import TEXT, args_of, attribute, cut, described, key_of, said, shown
@@ -108,6 +108,45 @@ class Crashed(ExitReason):
 
     def in_words(self) -> str:
         return f"crashed({described(self.exception, TEXT)})"
+
+
+class Lost(Crashed):
+    """The process of the actor ended, and the actor with it: a segfault, `os._exit`, a `kill -9`. It is a crash whose
+    exception is a `PlaceLost`, which says how the process ended.
+    """
+
+    @property
+    def place(self) -> str:
+        """The process: `process 4711`."""
+        return str(attribute(self.exception, "place"))
+
+    @property
+    def how(self) -> str:
+        """The end of the process in words: `process 4711 was killed by SIGSEGV`."""
+        return str(attribute(self.exception, "how"))
+
+    @property
+    def signal(self) -> int | None:
+        """The number of the signal that killed the process; None: no signal did, or that is not known."""
+        return cast("int | None", attribute(self.exception, "signal"))
+
+    @property
+    def exit_code(self) -> int | None:
+        """The exit code of the process; None: a signal killed it, or that is not known."""
+        return cast("int | None", attribute(self.exception, "exit_code"))
+
+    @property
+    def max_rss(self) -> int | None:
+        """The most memory that the process had in RAM, in bytes; None: not known."""
+        return cast("int | None", attribute(self.exception, "max_rss"))
+
+    @property
+    def cpu(self) -> float | None:
+        """The seconds of CPU time that the process used; None: not known."""
+        return cast("float | None", attribute(self.exception, "cpu"))
+
+    def in_words(self) -> str:
+        return f"lost({said(self.how, TEXT)})"
 
 
 class RuntimeLost(ExitReason):

@@ -35,6 +35,7 @@ from actors._core.messages import (
     StopOrder,
 )
 from actors._core.outcomes import settle_failure
+from actors._core.process import HOSTS, HostName, ProcessSpec, faults_in, is_host, process, sending_fault
 from actors._core.props import Props, wrong_host
 from actors._core.ref import A, ActorRef, HasRef, of_class
 from actors._core.reply import CallbackReply
@@ -277,6 +278,7 @@ def last_reason(ref: ActorRef[Any]) -> ExitReason:
 __all__ = [
     "ANYWHERE",
     "ENVIRONMENT",
+    "HOSTS",
     "NAME",
     "NO_MESSAGES",
     "TEXT",
@@ -310,6 +312,7 @@ __all__ = [
     "Future",
     "HandlerFunction",
     "HasRef",
+    "HostName",
     "Killed",
     "LifecycleEvent",
     "LoopClock",
@@ -323,6 +326,7 @@ __all__ = [
     "NotAnActor",
     "NotInRuntime",
     "Parking",
+    "ProcessSpec",
     "Props",
     "Record",
     "ReplyTo",
@@ -356,11 +360,13 @@ __all__ = [
     "declares",
     "deliver",
     "described",
+    "faults_in",
     "finish",
     "gone",
     "handler_for",
     "handles",
     "has_ended",
+    "is_host",
     "is_up",
     "last_reason",
     "lost",
@@ -370,9 +376,11 @@ __all__ = [
     "of_class",
     "option_faults",
     "post",
+    "process",
     "pykka_fault",
     "refuse_on_loop",
     "said",
+    "sending_fault",
     "settle_failure",
     "shown",
     "sleep",

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from supervisors._guard import facade
 
 if TYPE_CHECKING:
+    from actors.spi import process
     from supervisors._check.check import Finding, Report, check
     from supervisors._engine.child import ChildCounts, ChildInfo, ChildState
     from supervisors._engine.reconcile import Reconciliation
@@ -117,6 +118,7 @@ __all__ = [
     "load_tree",
     "parse_tree",
     "partition_supervisor",
+    "process",
     "start",
     "supervisor",
     "tasks",
@@ -126,6 +128,7 @@ if not TYPE_CHECKING:
     __getattr__, __dir__ = facade(
         __name__,
         {
+            "actors.spi": ["process"],
             "supervisors._check.check": ["Finding", "Report", "check"],
             "supervisors._engine.child": ["ChildCounts", "ChildInfo", "ChildState"],
             "supervisors._engine.reconcile": ["Reconciliation"],

@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable, Coroutine, Hashable
 from contextlib import AbstractAsyncContextManager, AbstractContextManager
 from contextvars import copy_context
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, ClassVar, Literal, ParamSpec, Self, TypeVar, Unpack, overload
+from typing import TYPE_CHECKING, Any, ClassVar, ParamSpec, Self, TypeVar, Unpack, overload
 
 import pykka
 
@@ -23,6 +23,7 @@ from actors._core.observer import Moment
 from actors._core.outcomes import unhandled
 from actors._core.own_exit import end_itself
 from actors._core.possessions import WatchedName, check_text, for_incarnation, has_ended, present
+from actors._core.process import HostName, ProcessSpec
 from actors._core.props import Props, SpawnOptions, host_for
 from actors._core.ref import A, ActorRef, HasRef, cell_of, of_class
 from actors._core.reply import Reply, forward, take_over
@@ -84,11 +85,13 @@ class Actor(pykka.Actor):
     state from the others. Default: 1.
     """
 
-    host: ClassVar[Literal["loop", "thread"]] = "loop"
-    """Where incarnations run, unless the spec says otherwise: "loop" (the runtime's event loop) or "thread"."""
+    host: ClassVar[HostName | ProcessSpec] = "loop"
+    """Where incarnations run, unless the spec says otherwise: "loop" (the runtime's event loop), "thread", or "process"
+    or a `process()`, a process of their own.
+    """
 
-    only_host: ClassVar[Literal["loop", "thread"] | None] = None
-    """The only host allowed: a spec or a `spawn` with the other one is refused. `None`: both are allowed."""
+    only_host: ClassVar[HostName | None] = None
+    """The only host allowed: a spec or a `spawn` with another one is refused. `None`: all are allowed."""
 
     mailbox: ClassVar[MailboxSpec | None] = None
     """The mailbox, unless the spec says otherwise; `None`: no bound, in the order of arrival."""
@@ -496,8 +499,8 @@ class Actor(pykka.Actor):
             NoSuchActor: the supervisor has no such child
             WrongActorClass: the child is not of the class `expected`
         """
-        parent = self._cell.parent
-        path = id if parent is None else f"{parent.path}/{id}"
+        above = self._cell.above
+        path = id if above is None else f"{above}/{id}"
         found = self._cell.runtime.find(path)
         if found is None:
             raise NoSuchActor(path)

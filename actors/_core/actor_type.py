@@ -14,6 +14,7 @@ from actors._core.current import current_incarnation
 from actors._core.handlers import Dispatch
 from actors._core.idle import is_span
 from actors._core.mailbox import MailboxSpec
+from actors._core.process import HOSTS, HostChoice, is_host
 from actors.errors import NotAnActor
 
 if TYPE_CHECKING:
@@ -29,6 +30,8 @@ class ActorType:
     """Whether the class is a plain pykka class. The runtime reads no attribute of its instances and of the class by a
     name that pykka does not define.
     """
+    placed = False
+    """Whether the instances live in another process, and what this process has of each is a stand-in."""
 
     def __init__(self, actor_class: type[Any]) -> None:
         from actors._core.actor import Actor
@@ -54,7 +57,7 @@ class ActorType:
         """Whether instances report their own start and end, and take the order to stop as a message. Supervisors do:
         they go on hearing of their children while they start and stop.
         """
-        self.host: str = actor_class.host
+        self.host: HostChoice = actor_class.host
         self.mailbox: MailboxSpec | None = actor_class.mailbox
 
     @cached_property
@@ -112,8 +115,8 @@ def _check_attributes(actor_class: type[Any]) -> None:
             raise NotAnActor(name, f"{hook} must be a method, not {getattr(actor_class, hook)!r}")
     if not (inspect.isclass(actor_class.ref_type) and issubclass(actor_class.ref_type, ActorRef)):
         raise NotAnActor(name, f"ref_type must be a subclass of ActorRef, not {actor_class.ref_type!r}")
-    if actor_class.host not in ("loop", "thread"):
-        raise NotAnActor(name, f"host must be 'loop' or 'thread', not {actor_class.host!r}")
+    if not is_host(actor_class.host):
+        raise NotAnActor(name, f"host must be {HOSTS}, not {actor_class.host!r}")
     if actor_class.mailbox is not None and not isinstance(actor_class.mailbox, MailboxSpec):
         raise NotAnActor(
             name, f"mailbox must be a MailboxSpec such as bounded(100), or None, not {actor_class.mailbox!r}"

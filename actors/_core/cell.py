@@ -17,7 +17,7 @@ from __future__ import annotations
 
 import math
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextvars import Context
 from functools import partial
 from threading import Lock  # by its own name: a simulation puts another one into `threading`
@@ -40,7 +40,7 @@ from actors._core.props import Props
 from actors._core.stash import Stash
 from actors._core.trace import Trace
 from actors._core.watchers import Watchers
-from actors.errors import IgnoreStart, StartTimeout
+from actors.errors import IgnoreStart, StartTimeout, crashed_by
 from actors.reasons import Crashed, ExitReason, Killed, Normal, RuntimeLost
 
 if TYPE_CHECKING:
@@ -208,6 +208,11 @@ class Cell:
         return STATES[self.phase]
 
     @property
+    def above(self) -> str | None:
+        """The path of the actor above; None: there is none."""
+        return None if self.parent is None else self.parent.path
+
+    @property
     def is_absent(self) -> bool:
         """Whether no incarnation is there: none has begun, or the last one has ended."""
         return self.phase in ABSENT and self.phase is not Phase.NEW
@@ -369,6 +374,27 @@ class Cell:
         outcomes.settle(self, envelope, result, error, incarnation)
         if not self.active:
             self.envelope = None
+        self.reopen()
+
+    def let_go(self, envelope: Envelope) -> None:
+        """A message that was under way elsewhere has its end, and no handler of this process answers it. It does not
+        count as progress.
+        """
+        self.unproductive += 1
+        self.active -= 1
+        if self.envelope is envelope:
+            self.envelope = None
+        self.reopen()
+
+    def hand_back(self, envelopes: Sequence[Envelope]) -> None:
+        """These messages were taken, and no handler has begun with them: they wait again, in this order and ahead of
+        all others.
+        """
+        self.active -= len(envelopes)
+        self.handled -= len(envelopes)
+        for envelope in reversed(envelopes):
+            self.queue.appendleft(envelope)
+        self.envelope = None
         self.reopen()
 
     # Calls of a handler about its message
@@ -661,7 +687,7 @@ class Cell:
         elif isinstance(error, IgnoreStart):
             self._feed(LifeEvent.DECLINED, Normal())
         else:
-            self._feed(LifeEvent.FAILED, Crashed(error))
+            self._feed(LifeEvent.FAILED, crashed_by(self.path, error))
 
     def _time_start(self) -> None:
         if self.props.start_timeout is not None:
@@ -687,11 +713,16 @@ class Cell:
         """Keeps a value for the next incarnation."""
         self.carried = carried
 
+    @property
+    def carries(self) -> bool:
+        """Whether there is a value for the next incarnation."""
+        return self.carried is not _NOTHING
+
     def _left(self, incarnation: int, reason: ExitReason, error: BaseException | None) -> None:
         """The hook for the end is done; one that raised makes the exit a crash. On the loop thread."""
         if incarnation == self.incarnation:
             crashed = error is not None and not isinstance(reason, Crashed)
-            self._feed(LifeEvent.LEFT, Crashed(error) if crashed else reason)  # type: ignore[arg-type]
+            self._feed(LifeEvent.LEFT, crashed_by(self.path, error) if crashed else reason)  # type: ignore[arg-type]
 
     # The effects
 

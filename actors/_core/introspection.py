@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from actors._core.life import Phase
 from actors._core.mailbox import waiting_in
+from actors._core.process import host_name
 
 if TYPE_CHECKING:
     from actors._core.cell import Cell
@@ -60,7 +61,7 @@ def status_of(cell: Cell) -> Status:
     return Status(
         path=cell.path,
         actor_class=cell.props.kind.actor_class,
-        host=cell.props.host,
+        host=host_name(cell.props.host),
         state=cell.state.value,
         incarnation=cell.incarnation,
         suspended=cell.suspended,
@@ -89,9 +90,9 @@ def statistics_of(cell: Cell) -> Statistics:
 
 
 def state_of(cell: Cell) -> dict[str, object]:
-    """The attributes of the instance that lives in a cell; empty when none does."""
+    """The attributes of the instance that lives in a cell; empty when none does, or it lives in another process."""
     actor = cell.actor
-    if actor is None:
+    if actor is None or cell.kind.placed:
         return {}
     hidden = () if cell.kind.foreign else ("_cell", "_cell_incarnation")
     return {name: value for name, value in list(vars(actor).items()) if name not in hidden}

@@ -170,7 +170,7 @@ def dispose(cell: Cell, culprit: Envelope, reason: ExitReason) -> bool:
     Returns whether the next incarnation handles it again.
     """
     if isinstance(reason, Crashed):
-        error, why = reason.exception, "crashed"
+        error, why = reason.exception, reason.kind
         culprit.crashes = getattr(culprit, "crashes", 0) + 1
     else:
         error, why = ActorDeadError(cell.path, reason, culprit.message, begun=True), "killed"

@@ -10,6 +10,9 @@ import pykka
 
 from actors._core.actor_type import ActorType
 from actors._core.mailbox import MailboxSpec
+from actors._core.placed import placed_type
+from actors._core.process import HOSTS, HostChoice, ProcessSpec, host_name, is_host
+from actors._user_code.text import shown
 
 if TYPE_CHECKING:
     from actors._runtime.runtime import Runtime
@@ -22,7 +25,7 @@ class Props:
     kind: ActorType
     args: Sequence[object] = ()
     kwargs: Mapping[str, object] = field(default_factory=dict)
-    host: str = "loop"
+    host: HostChoice = "loop"
     name: str | None = None
     mailbox: MailboxSpec | None = None
     redeliver: int = 0
@@ -30,12 +33,18 @@ class Props:
     start_timeout: float | None = None
     shutdown: float | None = 5.0
 
+    def __post_init__(self) -> None:
+        if self.host == "process":
+            self.host = ProcessSpec()
+        if isinstance(self.host, ProcessSpec):
+            self.kind = placed_type(self.kind, self.host)
+
 
 class SpawnOptions(TypedDict, total=False):
     """The options of a spawn; `Runtime.spawn` explains them."""
 
     args: Mapping[str, object] | Sequence[object]
-    host: str | None
+    host: HostChoice | None
     name: str | None
     mailbox: MailboxSpec | None
     handler_timeout: float | None
@@ -47,7 +56,7 @@ def options_to_props(
     runtime: Runtime,
     actor_class: type[pykka.Actor],
     args: Mapping[str, object] | Sequence[object],
-    host: str | None,
+    host: HostChoice | None,
     name: str | None,
     mailbox: MailboxSpec | None,
     handler_timeout: float | None,
@@ -81,19 +90,31 @@ def options_to_props(
     )
 
 
-def host_for(kind: ActorType, host: str | None = None) -> str:
+def host_for(kind: ActorType, host: HostChoice | None = None) -> HostChoice:
     """The host of actors of this class: `host`, else that of the class. Raises ValueError for a host that the class is
     not made for.
     """
     where = host or kind.host
-    if not kind.foreign and (problem := wrong_host(kind.actor_class, where)) is not None:
+    if not is_host(where):
+        raise ValueError(f"host must be {HOSTS}, not {shown(where)}")
+    if (problem := wrong_host(kind.actor_class, where)) is not None:
         raise ValueError(problem)
     return where
 
 
 def wrong_host(actor_class: type, host: object) -> str | None:
     """The fault of actors of this class on this host; None: there is none."""
-    only = getattr(actor_class, "only_host", None)
-    if only is None or host == only:
+    from actors._core.actor import Actor
+
+    name = actor_class.__qualname__
+    if not issubclass(actor_class, Actor):
+        if host_name(host) != "process":
+            return None  # a class of pykka's may have an attribute of this name
+        return f"host: {name} is a pykka actor, which has no process of its own. Derive it from actors.Actor"
+    if host_name(host) == "process" and actor_class.manages_lifecycle:
+        return f"host: {name} is a supervisor, and only an actor can have a process of its own"
+    only = actor_class.only_host
+    if only is None or host_name(host) == only:
         return None
-    return f"host: {actor_class.__qualname__} runs on the {only} only, got {host!r}"
+    where = "in a process" if only == "process" else f"on the {only}"
+    return f"host: {name} runs {where} only, got {host_name(host)!r}"

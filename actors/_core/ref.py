@@ -399,7 +399,7 @@ class ActorRef(pykka.ActorRef[A]):
 
     def state(self) -> dict[str, object]:
         """The attributes of the present instance. They are read without its help: a busy actor may change them
-        meanwhile.
+        meanwhile. Empty for an actor in a process of its own.
         """
         return state_of(self._cell)
 

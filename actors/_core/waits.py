@@ -113,6 +113,17 @@ def note_wait(waiter: Cell | None, target: Link, question: AwaitedQuestion) -> b
     return True
 
 
+def wait_elsewhere(waiter: Cell, target: Link, question: AwaitedQuestion) -> tuple[str, ...] | None:
+    """A handler of `waiter` that runs in another process waits for `target`. Returns the cycle that this would close:
+    then it does not wait. `waiter.wait_for(None)` takes the edge back.
+    """
+    waiter.wait_for((target, question))
+    cycle = _cycle(waiter, target)
+    if cycle is not None:
+        waiter.wait_for(None)
+    return cycle
+
+
 def redirect(asker: Cell | None, target: Link, question: AwaitedQuestion) -> tuple[str, ...] | None:
     """The question was forwarded: from now on `target` must answer it, and a handler of `asker` that waits for it waits
     for `target`. Returns the cycle that this closes, or None. From any thread.

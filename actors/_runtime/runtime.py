@@ -17,7 +17,7 @@ from functools import partial
 from threading import get_ident  # by its own name: a simulation puts another one into `threading`
 from time import monotonic
 from types import TracebackType
-from typing import Any, Never, Self, TypeVar, Unpack, overload
+from typing import TYPE_CHECKING, Any, Never, Self, TypeVar, Unpack, overload
 
 import pykka
 
@@ -31,6 +31,7 @@ from actors._core.future import Future, Parking, refuse_on_loop, until_settled
 from actors._core.mailbox import MailboxSpec
 from actors._core.observer import Observer
 from actors._core.outcomes import settle_failure
+from actors._core.process import HOSTS, HostChoice, ProcessSpec
 from actors._core.props import Props, SpawnOptions, options_to_props
 from actors._core.ref import A, ActorRef, HasRef, cell_of
 from actors._core.task_guard import TaskGuard, crash_by_task, guard_tasks, unguard_tasks
@@ -45,6 +46,7 @@ from actors._runtime.registry import Registry
 from actors._runtime.watchdog import Watchdog
 from actors._user_code.interrupts import hand_on
 from actors._user_code.reporting import contain
+from actors._user_code.text import shown
 from actors.errors import (
     ActorDeadError,
     AlreadyEntered,
@@ -59,6 +61,9 @@ from actors.errors import (
 )
 from actors.events import Abandoned, EventStream, UncaughtException
 from actors.reasons import Crashed, ExitReason, Killed, Normal, RuntimeLost, Shutdown
+
+if TYPE_CHECKING:
+    from actors._place.host import PlaceHost
 
 R = TypeVar("R", bound=ActorRef[Any])
 _numbers = itertools.count(1)
@@ -169,6 +174,8 @@ class Runtime:
         self.deadlines: Deadlines
         self.loop_host: LoopHost
         self.thread_host: ThreadHost
+        self.place_host: PlaceHost | None = None
+        """The host of actors in processes of their own; None: there was no such actor."""
 
     # Life
 
@@ -359,10 +366,14 @@ class Runtime:
         self.deadlines.close()
         await self.loop_host.close()
         self.thread_host.close()
+        if self.place_host is not None:
+            await self.place_host.close()
 
     def _finish(self, why_not: str) -> None:
         """Takes back everything that the runtime has set in other objects."""
         self._why_not = why_not
+        if self.place_host is not None:
+            self.place_host.abandon()
         if self._watchdog is not None:
             self._watchdog.stop()
         if self._log is not None:
@@ -497,7 +508,7 @@ class Runtime:
         actor_class: type[Any],
         *,
         args: Mapping[str, object] | Sequence[object] = (),
-        host: str | None = None,
+        host: HostChoice | None = None,
         name: str | None = None,
         mailbox: MailboxSpec | None = None,
         handler_timeout: float | None = None,
@@ -512,7 +523,7 @@ class Runtime:
         Args:
             actor_class: a subclass of `actors.Actor` or of `pykka.ThreadingActor`
             args: keyword arguments (a mapping) or positional ones (a sequence) for its constructor
-            host: `loop` or `thread`; the default is the class's
+            host: `loop`, `thread`, `process` or a `process()`; the default is the class's
             name: a name to register until the actor has terminated; by default none
             mailbox: the default is the class's
             handler_timeout: seconds a handler may take, waiting included; `None`: no limit
@@ -613,14 +624,24 @@ class Runtime:
 
     # Services to cells
 
-    def host(self, name: str) -> Host:
-        """The host of that name. Raises ValueError."""
-        match name:
-            case "loop":
-                return self.loop_host
-            case "thread":
-                return self.thread_host
-        raise ValueError(f"host must be 'loop' or 'thread', not {name!r}")
+    def host(self, choice: HostChoice) -> Host:
+        """The host for this choice. Raises ValueError."""
+        if choice == "loop":
+            return self.loop_host
+        if choice == "thread":
+            return self.thread_host
+        if isinstance(choice, ProcessSpec):
+            return self.make_place_host() if self.place_host is None else self.place_host
+        raise ValueError(f"host must be {HOSTS}, not {shown(choice)}")
+
+    def make_place_host(self) -> PlaceHost:
+        """Makes the host of actors in processes of their own, when the first of them is made. The simulation has
+        none.
+        """
+        from actors._place.host import PlaceHost
+
+        self.place_host = PlaceHost(self)
+        return self.place_host
 
     def next_number(self) -> int:
         """A number not used before in this runtime."""
@@ -722,6 +743,8 @@ class Runtime:
         self._why_not = _FORKED
         for cell in self.cells.values():
             cell.forked(Killed(_FORKED))
+        if self.place_host is not None:
+            self.place_host.forked()
         # Leaving the block of the runtime has nothing to wait for here.
         self._thread = None
         self._stopped = Future()

@@ -11,13 +11,13 @@ from typing import TypedDict, TypeVar, Unpack
 
 import pykka
 
-from actors.spi import MailboxSpec, shown
+from actors.spi import HostName, MailboxSpec, ProcessSpec, shown
 from supervisors._specs.backoff import Constant, Exponential, Linear
 from supervisors._specs.combinations import child_combinations, supervisor_combinations
 from supervisors._specs.defaults import class_defaults, name_the_class
 from supervisors._specs.faults import attempt, checked
 from supervisors._specs.fields import MOST_PARTITIONS, Args, AutoShutdownMode, Restart, RestartStrategy, Startable
-from supervisors._specs.spec import Callback, ChildSpec, Grace, HostName, OnLimit, OwnBudget, Spec, SupervisorSpec
+from supervisors._specs.spec import Callback, ChildSpec, Grace, OnLimit, OwnBudget, Spec, SupervisorSpec
 from supervisors._specs.start_kind import WANTED
 from supervisors.errors import SpecError, SpecFault
 
@@ -46,7 +46,7 @@ class ChildOptions(CommonOptions, total=False):
     """The options of `child`."""
 
     args: Args
-    host: HostName | None
+    host: HostName | ProcessSpec | None
     mailbox: MailboxSpec | str
     redeliver: int
     handler_timeout: float | None
@@ -139,8 +139,9 @@ def child(id: str, start: Startable, **options: Unpack[ChildOptions]) -> ChildSp
         start_timeout: Seconds that a start may take (rule 4). None: no limit. Default: 30.0.
         retry_start: Whether a first start that fails is tried again with the backoff of a restart; otherwise it fails
             the start of the supervisor (rule 2). Default: False.
-        host: "loop" or "thread". None: a `pykka.ThreadingActor` and a plain function run on a thread, everything else
-            on the event loop. Default: None.
+        host: "loop", "thread", or a process of its own for an actor: "process", or `process()` with options. None: a
+            `pykka.ThreadingActor` and a plain function run on a thread, everything else on the event loop.
+            Default: None.
         mailbox: A `MailboxSpec`; or "keep" or "drop": what a restart does with waiting messages (rule 26).
             Default: "keep".
         redeliver: How often a message that crashed the actor is delivered again (rule 27). Default: 0.
@@ -286,6 +287,15 @@ def make_supervisor(path: str, values: Mapping[str, object], faults: list[SpecFa
                 found.append(SpecFault(path, "partitions: must be an integer >= 1, got None"))
                 given["partitions"] = 1
             given["children"] = _partitions(given)
+    if "host" in given:
+        given.pop("host")
+        found.append(
+            SpecFault(
+                path,
+                "host: a supervisor runs on the event loop, and only an actor can have a process of its own. Give "
+                "host=process() to its children",
+            )
+        )
     spec = attempt(SupervisorSpec, path, given, found)
     if found:
         found += [SpecFault(path + fault.path, fault.message) for fault in supervisor_combinations(given)]

@@ -9,7 +9,10 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping
 
-from actors.spi import Actor, MailboxSpec, shown, wrong_host
+from pydantic_core import PydanticCustomError
+
+from actors.spi import Actor, MailboxSpec, ProcessSpec, is_host, sending_fault, shown, wrong_host
+from supervisors._specs.fields import check_host
 from supervisors._specs.start_kind import StartKind, kind_of
 from supervisors.errors import SpecError, SpecFault
 
@@ -39,10 +42,13 @@ def start_faults(start: object, values: Mapping[str, object]) -> list[str]:
     kind, host = kind_of(start), values.get("host")
     if kind is StartKind.ACTOR:
         assert isinstance(start, type)
-        if not issubclass(start, Actor):
-            return []  # a class of pykka's may have an attribute of this name
-        where = start.host if host is None else host
-        problem = wrong_host(start, where) if type(where) is str and where in ("loop", "thread") else None
+        if not issubclass(start, Actor):  # a class of pykka's may have an attribute of this name
+            problem = wrong_host(start, _host(host)) if is_host(_host(host)) else None
+            return [] if problem is None else [problem]
+        where = start.host if host is None else _host(host)
+        problem = wrong_host(start, where) if is_host(where) else None
+        if problem is None and isinstance(where, ProcessSpec):
+            return process_faults(start, where, values)
         return [] if problem is None else [problem]
     if not isinstance(kind, StartKind):
         return []
@@ -51,12 +57,43 @@ def start_faults(start: object, values: Mapping[str, object]) -> list[str]:
         "host='loop' with a plain function, which would block the event loop: make it `async def`, or leave host out": (
             kind is StartKind.FUNCTION and _is(host, "loop")
         ),
+        f"host=process() with {kind.value}: give the child an actor class, whose handler does the work": (
+            isinstance(_host(host), ProcessSpec)
+        ),
         f"redeliver={shown(redeliver, 60)} with {kind.value}, which takes no messages": (
             isinstance(redeliver, int) and redeliver > 0
         ),
         f"mailbox with {kind.value}, which takes no messages": _is_given(values.get("mailbox")),
     }
     return [message for message, wrong in checks.items() if wrong]
+
+
+def _host(host: object) -> object:
+    """The host as a spec has it. One with a fault of its own is left as it is."""
+    try:
+        return check_host(host)
+    except PydanticCustomError:
+        return host
+
+
+def process_faults(start: type[Actor], host: ProcessSpec, values: Mapping[str, object]) -> list[str]:
+    """Why actors of this class cannot run in processes of their own with these values of their spec."""
+    faults = []
+    if (problem := sending_fault(start)) is not None:
+        faults.append(f"host=process(): {problem}")
+    redeliver = values.get("redeliver", 0)
+    if host.prefetch > 1 and start.concurrency > 1 and isinstance(redeliver, int) and redeliver > 0:
+        faults.append(
+            f"prefetch={host.prefetch} with redeliver={redeliver} and concurrency={start.concurrency}: when the "
+            "process is lost, messages that did nothing count as its cause. Leave prefetch out, or use concurrency=1"
+        )
+    priority = getattr(values.get("mailbox"), "priority", None)
+    if host.prefetch > 1 and priority is not None:
+        faults.append(
+            f"prefetch={host.prefetch} with a priority of the mailbox: a message that was sent ahead is not overtaken. "
+            "Leave one of the two out"
+        )
+    return faults
 
 
 def _is_given(mailbox: object) -> bool:

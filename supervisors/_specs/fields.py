@@ -7,9 +7,10 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import Literal, cast
 
+from pydantic import ValidationError
 from pydantic_core import PydanticCustomError
 
-from actors.spi import MailboxSpec, shown
+from actors.spi import HOSTS, HostName, MailboxSpec, ProcessSpec, faults_in, is_host, shown
 from supervisors._specs.start_kind import kind_of
 
 MAX_RESTARTS = 15
@@ -115,6 +116,20 @@ def check_shutdown(value: object) -> float | Literal["brutal_kill", "infinity"]:
     if math.isinf(value):
         raise _fault("must be finite: use 'infinity'")
     return float(value)
+
+
+def check_host(value: object) -> HostName | ProcessSpec | None:
+    """The name of a host, or the spec of a process; a mapping of its fields, as in a file."""
+    if value is None or isinstance(value, ProcessSpec):
+        return value
+    if isinstance(value, Mapping):
+        try:
+            return ProcessSpec.model_validate({"kind": None, **value})
+        except ValidationError as error:
+            raise _fault("; ".join(faults_in(error))) from None
+    if not is_host(value):
+        raise _fault(f"must be {HOSTS}")
+    return ProcessSpec() if value == "process" else cast("HostName", value)
 
 
 def check_mailbox(value: object) -> object:

@@ -23,7 +23,7 @@ from pydantic import (
 )
 from pydantic_core import PydanticCustomError
 
-from actors.spi import MailboxSpec
+from actors.spi import HostName, MailboxSpec, ProcessSpec
 from supervisors._specs.backoff import Backoff, Exponential, Seconds, check_backoff
 from supervisors._specs.combinations import child_combinations, never_healthy, start_faults, supervisor_combinations
 from supervisors._specs.defaults import class_defaults, name_the_class
@@ -38,6 +38,7 @@ from supervisors._specs.fields import (
     Startable,
     check_args,
     check_callback,
+    check_host,
     check_id,
     check_initial,
     check_mailbox,
@@ -54,7 +55,6 @@ if TYPE_CHECKING:
 
     from supervisors._supervisor.ref import SupervisorRef
 
-HostName = Literal["loop", "thread"]
 OnLimit = Literal["drop", "escalate"]
 Count = Annotated[int, Field(strict=True, ge=0, le=sys.maxsize)]
 Positive = Annotated[int, Field(strict=True, ge=1, le=sys.maxsize)]
@@ -147,7 +147,7 @@ class ChildSpec(BaseSpec):
     start: Annotated[Startable | None, PlainValidator(check_start)]
     """None only in the template of `tasks`: the function comes with each task."""
     args: Annotated[Args, PlainValidator(check_args)] = ()
-    host: HostName | None = None
+    host: Annotated[HostName | ProcessSpec | None, PlainValidator(check_host)] = None
     mailbox: Annotated[MailboxSpec, BeforeValidator(check_mailbox)] = DEFAULT_MAILBOX
     redeliver: Count = 0
     handler_timeout: Seconds | None = None

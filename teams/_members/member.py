@@ -96,8 +96,8 @@ def member(
         start_timeout: Seconds that a start may take. None: no limit. Default: 30.0.
         retry_start: Whether a first start that fails is tried again with the backoff of a restart; otherwise it fails
             the start of the team. Default: False.
-        host: "loop" or "thread". None: an `async` function and most actors run on the event loop, a plain function and
-            a `pykka.ThreadingActor` on a thread. Default: None.
+        host: "loop" or "thread"; for an actor class also "process" or `process()`. None: an `async` function and most
+            actors run on the event loop, a plain function and a `pykka.ThreadingActor` on a thread. Default: None.
         mailbox: A `MailboxSpec`; or "keep" or "drop": what a restart does with waiting messages. Default: "keep".
         redeliver: How often a message that crashed the actor is delivered again. Work has the `attempts` of `assign`
             instead. Default: 0.

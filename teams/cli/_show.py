@@ -84,7 +84,7 @@ def _facts(spec: Spec, path: str, report: Report, *, root: bool) -> Iterator[str
     if isinstance(spec, ChildSpec):
         yield _class_of(spec)
         if spec.host is not None:
-            yield f"on a {spec.host}" if spec.host == "thread" else "on the loop"
+            yield _HOSTS[str(spec.host)]
     else:
         yield _kind_of(spec)
         unlimited = spec.max_restarts is None
@@ -102,6 +102,9 @@ def _facts(spec: Spec, path: str, report: Report, *, root: bool) -> Iterator[str
     if isinstance(spec, ChildSpec):
         restarts = report.restarts[path]
         yield ("restarted without limit" if restarts is None else f"restarted at most {count(restarts, 'time')}")
+
+
+_HOSTS = {"loop": "on the loop", "thread": "on a thread", "process": "in a process of its own"}
 
 
 def _budget(restarts: str, period: float | None) -> str:

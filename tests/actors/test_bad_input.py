@@ -65,7 +65,7 @@ async def test_wrong_constructor_arguments_fail_the_start_with_their_own_error()
             assert isinstance(caught.value.__cause__, TypeError)
 
 
-@pytest.mark.parametrize("host", ["fiber", "Loop", "process"])
+@pytest.mark.parametrize("host", ["fiber", "Loop", "processes"])
 @in_loop
 async def test_an_unknown_host_is_refused(host: str) -> None:
     """Guards against an actor that runs elsewhere than its spawner thinks."""

@@ -8,7 +8,7 @@ from asyncio.events import _set_running_loop
 from collections.abc import Callable
 from contextvars import copy_context
 from functools import cached_property
-from typing import Any
+from typing import Any, Never
 
 from actors._core.cell import Cell
 from actors._core.clock import TimerHandle, not_a_time
@@ -99,6 +99,12 @@ class SimRuntime(Runtime):
     def make_hosts(self) -> None:
         self.loop_host = SimLoopHost(self, self.loop)
         self.thread_host = GreenletHost(self, self.strands)
+
+    def make_place_host(self) -> Never:
+        """Refuses: a process of the system is not simulated. Raises ValueError."""
+        raise ValueError(
+            "host=process() does not run in a simulation: give the actor another host there, such as host='loop'"
+        )
 
     def abort(self) -> None:
         """Ends the runtime in any state; nothing can be started any more."""

@@ -1,0 +1,125 @@
+"""The kind of an actor that lives in another process: what this process has of it is a stand-in.
+
+Its table sends every message on, and its hooks are those of the place: the host does the work.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Coroutine, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Protocol, cast
+
+from pykka.messages import ProxyCall, ProxyGetAttr, ProxySetAttr
+
+from actors._core.actor_type import ActorType
+from actors._core.handlers import SYSTEM, Dispatch, HandlerFunction
+
+if TYPE_CHECKING:
+    from actors._core.cell import Cell
+    from actors._core.hooks import Rest
+    from actors._core.process import ProcessSpec
+    from actors.reasons import ExitReason
+
+NOTHING = object()
+"""Stands for a value that was not carried over."""
+
+
+class HostOfPlaces(Protocol):
+    """The calls that a stand-in makes to its host."""
+
+    async def begin_place(self, cell: Cell, start: PlacedStart, /) -> None:
+        """Starts the place of the incarnation, and returns when the actor there is up. Raises what failed its start."""
+        ...
+
+    async def end_place(self, cell: Cell, reason: ExitReason, /) -> None:
+        """Ends the place in order, and returns when it is gone. Raises what the hook of the end has raised."""
+        ...
+
+
+class PlacedStart:
+    """What an incarnation in another process begins with."""
+
+    __slots__ = ("args", "carried", "kwargs")
+
+    def __init__(self, args: Sequence[object], kwargs: Mapping[str, object]) -> None:
+        self.args = args
+        self.kwargs = kwargs
+        self.carried: object = NOTHING
+
+
+class StandIn:
+    """Stands in its cell for an instance that lives in another process."""
+
+    __slots__ = ("_cell", "_start", "trap_exits")
+
+    def __init__(self, cell: Cell, args: Sequence[object], kwargs: Mapping[str, object], trap_exits: bool) -> None:
+        self._cell = cell
+        self._start = PlacedStart(args, kwargs)
+        self.trap_exits = trap_exits
+
+    def on_restore(self, carried: object) -> None:
+        """Keeps the value for the process to come."""
+        self._start.carried = carried
+
+    def on_start(self) -> Coroutine[Any, Any, None]:
+        """Starts the process, and the actor there."""
+        return cast("HostOfPlaces", self._cell.host).begin_place(self._cell, self._start)
+
+
+async def _send_on(stand_in: StandIn, message: object) -> None:
+    """Never runs: the host of the place sends the message, and closes this coroutine."""
+
+
+class SendingTable(Dispatch):
+    """Every message is sent on, pykka's proxies included; an order to stop, and what this process alone knows, is
+    handled here.
+    """
+
+    def __init__(self, send_on: HandlerFunction = _send_on) -> None:
+        super().__init__({kind: handler for kind, handler in SYSTEM.items() if kind not in _SENT_ON}, send_on)
+
+    def __missing__(self, kind: type) -> HandlerFunction:
+        self[kind] = self._fallback
+        return self._fallback
+
+
+_SENT_ON = (ProxyCall, ProxyGetAttr, ProxySetAttr)
+
+
+class PlacedType(ActorType):
+    """An actor class whose instances live in another process."""
+
+    placed = True
+
+    def __init__(self, kind: ActorType, spec: ProcessSpec) -> None:
+        self.actor_class = kind.actor_class
+        self.inside = kind
+        """The kind of the actor in its process."""
+        self.spec = spec
+        self.table = SendingTable()
+        self.concurrency = max(spec.prefetch, kind.concurrency)
+        self.ref_type = kind.ref_type
+        self.continues = False
+        self.answers = kind.answers
+        self.carries = kind.carries
+        self.resumes = kind.resumes
+        self.idle_timeout = None
+        self.manages_lifecycle = kind.manages_lifecycle
+        self.host = spec
+        self.mailbox = kind.mailbox
+
+    def construct(self, cell: Cell, args: Sequence[object], kwargs: Mapping[str, object]) -> StandIn:
+        """Makes the stand-in."""
+        trap_exits = not self.inside.foreign and bool(self.actor_class.trap_exits)
+        return StandIn(cell, args, kwargs, trap_exits)
+
+    def farewell(self, cell: Cell, reason: ExitReason) -> Rest:
+        """The end of the place; its hooks run there."""
+        return cast("HostOfPlaces", cell.host).end_place(cell, reason)
+
+    def dispose(self, actor: Any) -> None:
+        """The instance ends with its process."""
+
+
+def placed_type(kind: ActorType, spec: ProcessSpec) -> PlacedType:
+    """The kind of such actors in processes of their own."""
+    return PlacedType(kind.inside if isinstance(kind, PlacedType) else kind, spec)

@@ -1,0 +1,1 @@
+"""What runs in the processes of actors: the zygote, which forks them, and the runtime of one actor."""

@@ -1,0 +1,201 @@
+"""The actor in its process: its cell, its runtime, its messages, and the names that the program keeps."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, Protocol
+
+from actors._core.cell import Cell
+from actors._core.envelope import Envelope
+from actors._core.observer import Observer
+from actors._core.possessions import WatchedName
+from actors._core.props import Props
+from actors._core.ref import ActorRef
+from actors._core.watchers import Watchers
+from actors._peer.outside import OutsideCell
+from actors._runtime.registry import Registry
+from actors._runtime.runtime import Runtime
+from actors.errors import NotInPlace
+
+if TYPE_CHECKING:
+    from actors._place.codec import RefKey
+
+
+class InnerPeer(Protocol):
+    """The peer, as the cell and the runtime of its actor know it."""
+
+    def order(self, path: str, order: str) -> None:
+        """Gives an order to an actor of the program."""
+
+    def show_view(self, view: object) -> None:
+        """Sends a view. Raises `NotSendable`."""
+
+    def look_up(self, what: str, name: str, kind: str | None = None) -> Any:
+        """Asks the program, and blocks this thread until it answers. Raises what was raised there."""
+
+    def cell_for(self, key: RefKey) -> Cell:
+        """The cell of an actor of the program."""
+
+
+class NumberedEnvelope(Envelope):
+    """A message from the program, which knows it by this number."""
+
+    __slots__ = ("number",)
+
+    number: int
+
+
+class LinkReply:
+    """Sends the answer to the program. From any thread."""
+
+    __slots__ = ("_answer", "_done", "number")
+
+    def __init__(self, number: int, answer: Callable[[int, bool, Any], object]) -> None:
+        self.number = number
+        self._answer = answer
+        self._done = False
+
+    def done(self) -> bool:
+        """Whether it was answered. Whether the asker still waits is known in the program only."""
+        return self._done
+
+    def set_result(self, result: object, /) -> None:
+        """The actor answers."""
+        self._done = True
+        self._answer(self.number, True, result)
+
+    def set_exception(self, exception: BaseException, /) -> None:
+        """The actor fails."""
+        self._done = True
+        self._answer(self.number, False, exception)
+
+
+class InnerCell(Cell):
+    """The cell of the actor of this process."""
+
+    __slots__ = ("_above", "_peer")
+
+    def __init__(
+        self, runtime: Runtime, peer: InnerPeer, props: Props, path: str, above: str | None, *, supervised: bool
+    ) -> None:
+        self._peer = peer
+        self._above = above
+        super().__init__(runtime, props, path, None, supervised=supervised)
+
+    @property
+    def above(self) -> str | None:
+        return self._above
+
+    def put_stop(self, envelope: Envelope) -> None:
+        """It waits its turn in the mailbox, which the program has."""
+        self._peer.order(self.path, "stop")
+
+    def publish_view(self, view: object) -> None:
+        self._peer.show_view(view)
+        super().publish_view(view)
+
+    def kept_by(self, make: Callable[[], Any]) -> Any:
+        raise NotInPlace(
+            self.path, "kept()", "What it keeps would end with the process. Keep it in another actor, or use carry_over"
+        )
+
+    def watch(self) -> Watchers:
+        if self.watchers is None:
+            self.watchers = InnerWatchers(self, self._peer)
+        return self.watchers
+
+
+class InnerWatchers(Watchers):
+    """The monitors and links of the actor. A link to an actor of the program is one of the cells there."""
+
+    __slots__ = ("_peer",)
+
+    def __init__(self, cell: Cell, peer: InnerPeer) -> None:
+        super().__init__(cell)
+        self._peer = peer
+
+    def add_link(self, other: Cell) -> None:
+        if isinstance(other, OutsideCell):
+            self._peer.order(other.path, "link")
+        else:
+            super().add_link(other)
+
+    def remove_link(self, other: Cell) -> None:
+        if isinstance(other, OutsideCell):
+            self._peer.order(other.path, "unlink")
+        else:
+            super().remove_link(other)
+
+
+class PeerRuntime(Runtime):
+    """The runtime of one actor, and of what it starts. Other actors and their names are known to the program."""
+
+    peer: InnerPeer
+
+    def __init__(self, peer: InnerPeer, observer: Observer, name: str, **options: Any) -> None:
+        super().__init__(name, watchdog=None, log=False, **options)
+        self.peer = peer
+        self.observer = observer
+        self.registry = PeerRegistry(peer, self.control_call)
+
+    def find(self, path: str) -> ActorRef[Any] | None:
+        cell = self.cells.get(path)
+        if cell is None or isinstance(cell, OutsideCell):
+            key = self.peer.look_up("find", path)
+            cell = None if key is None else self.peer.cell_for(key)
+        return None if cell is None else cell.ref
+
+
+class PeerRegistry(Registry):
+    """The names of the program, and those of the actors that were started in this process."""
+
+    def __init__(self, peer: InnerPeer, control_call: Callable[..., None]) -> None:
+        super().__init__(control_call)
+        self._peer = peer
+
+    def register(self, name: str, cell: Cell) -> None:
+        if isinstance(cell, InnerCell):
+            self._peer.look_up("register", name)
+        else:
+            super().register(name, cell)
+
+    def unregister(self, name: str, cell: Cell) -> None:
+        if isinstance(cell, InnerCell):
+            self._peer.look_up("unregister", name)
+        else:
+            super().unregister(name, cell)
+
+    def whereis(self, name: str) -> Cell | None:
+        found = super().whereis(name)
+        if found is None:
+            key = self._peer.look_up("whereis", name)
+            found = None if key is None else self._peer.cell_for(key)
+        return found
+
+    def join(self, group: str, cell: Cell) -> None:
+        if isinstance(cell, InnerCell):
+            self._peer.look_up("join", group)
+        else:
+            super().join(group, cell)
+
+    def leave(self, group: str, cell: Cell) -> None:
+        if isinstance(cell, InnerCell):
+            self._peer.look_up("leave", group)
+        else:
+            super().leave(group, cell)
+
+    def members(self, group: str) -> list[Cell]:
+        outside = [self._peer.cell_for(key) for key in self._peer.look_up("members", group)]
+        return [*outside, *super().members(group)]
+
+    def watch(self, watched: WatchedName, cell: Cell) -> None:
+        if isinstance(cell, InnerCell):
+            self._peer.look_up("watch", watched.name, watched.kind)
+        else:
+            super().watch(watched, cell)
+
+    def unwatch(self, watched: WatchedName, cell: Cell) -> None:
+        if isinstance(cell, InnerCell):
+            self._peer.look_up("unwatch", watched.name, watched.kind)
+        else:
+            super().unwatch(watched, cell)

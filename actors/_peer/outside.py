@@ -1,0 +1,119 @@
+"""The actors outside of a place, as its runtime sees them: each is a cell whose messages are sent to the program."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Protocol
+
+from actors._core.actor import Actor
+from actors._core.actor_type import ActorType
+from actors._core.cell import Cell
+from actors._core.envelope import Envelope
+from actors._core.placed import SendingTable
+from actors._core.props import Props
+from actors._core.ref import ActorRef
+from actors._place.codec import RefKey
+
+if TYPE_CHECKING:
+    from actors._core.hooks import Rest
+    from actors._runtime.runtime import Runtime
+    from actors.reasons import ExitReason
+
+
+class Outbound(Protocol):
+    """The peer, which sends what is said to an actor outside."""
+
+    def send_out(self, path: str, message: object, envelope: Envelope) -> None:
+        """Sends a message, or a question, to the actor at this path."""
+
+    def order(self, path: str, order: str) -> None:
+        """Stops, kills, suspends or resumes the actor at this path."""
+
+
+class OutsideActor:
+    """Stands in its cell for an actor of the program."""
+
+    trap_exits = False
+
+    def __init__(self, cell: Cell, peer: Outbound) -> None:
+        self._cell = cell
+        self._peer = peer
+
+    def on_start(self) -> None:
+        """There is nothing to start."""
+
+    def send_out(self, message: object) -> None:
+        """Sends the message being handled to the program."""
+        envelope = self._cell.envelope
+        assert envelope is not None
+        self._peer.send_out(self._cell.path, message, envelope)
+
+
+class OutsideTable(SendingTable):
+    """Every message is sent to the program."""
+
+    def __init__(self) -> None:
+        super().__init__(OutsideActor.send_out)
+
+
+class OutsideType(ActorType):
+    """The class of an actor of the program, of which this process has no instance."""
+
+    placed = True
+
+    def __init__(self, peer: Outbound, actor_class: type[Any], ref_type: type[ActorRef[Any]]) -> None:
+        self.actor_class = actor_class
+        self.table = OutsideTable()
+        self.concurrency = 1
+        self.ref_type = ref_type
+        self.continues = False
+        self.answers = self.resumes = ()
+        self.carries = False
+        self.idle_timeout = None
+        self.manages_lifecycle = False
+        self.host = "loop"
+        self.mailbox = None
+        self._peer = peer
+
+    def construct(self, cell: Cell, args: Sequence[object], kwargs: Mapping[str, object]) -> OutsideActor:
+        return OutsideActor(cell, self._peer)
+
+    def farewell(self, cell: Cell, reason: ExitReason) -> Rest:
+        return None
+
+    def dispose(self, actor: Any) -> None:
+        """There is nothing to give up."""
+
+
+class OutsideCell(Cell):
+    """The cell of an actor of the program. Orders to it are sent there."""
+
+    __slots__ = ("_peer",)
+
+    def __init__(self, runtime: Runtime, peer: Outbound, key: RefKey) -> None:
+        path, actor_class, ref_type = key
+        self._peer = peer
+        kind = OutsideType(peer, actor_class or Actor, ref_type or ActorRef)
+        super().__init__(runtime, Props(kind), path, None, supervised=False)
+
+    def put_stop(self, envelope: Envelope) -> None:
+        self._peer.order(self.path, "stop")
+
+    def stop(self, reason: ExitReason, grace: float | None) -> None:
+        self._peer.order(self.path, "stop_now")
+
+    def kill(self, reason: ExitReason, culprit: Envelope | None = None) -> None:
+        self._peer.order(self.path, "kill")
+
+    def suspend(self, suspended: bool) -> None:
+        self._peer.order(self.path, "suspend" if suspended else "resume")
+
+    def incarnation_ended(self, reason: ExitReason) -> None:
+        """An incarnation has ended over there: its watchers here are told."""
+        watchers, self.watchers = self.watchers, None
+        if watchers is not None:
+            watchers.tell(reason)
+
+    def terminated(self, reason: ExitReason) -> None:
+        """The actor has terminated over there."""
+        super().kill(reason)

@@ -1,0 +1,500 @@
+"""The peer: the whole of a process that an actor has of its own.
+
+It is an ordinary runtime with one actor. An observer sees what becomes of each message, and says it to the program.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import faulthandler
+import logging
+import os
+import pickle
+import resource
+import socket
+import struct
+import sys
+import threading
+from collections.abc import Callable
+from contextvars import copy_context
+from functools import partial
+from typing import Any
+
+from actors._core.cell import Cell
+from actors._core.envelope import Envelope
+from actors._core.handlers import HandlerFunction
+from actors._core.life import ON_ITS_WAY_OUT
+from actors._core.mailbox import Queue, make_queue
+from actors._core.observer import Moment
+from actors._core.outcomes import dead_letter
+from actors._core.props import Props
+from actors._core.ref import ActorRef
+from actors._peer.inside import InnerCell, LinkReply, NumberedEnvelope, PeerRuntime
+from actors._peer.outside import OutsideCell
+from actors._place.codec import Codec, RefKey, key_for
+from actors._place.link import FrameLink
+from actors._place.place import VERSION
+from actors._user_code.text import type_name
+from actors.errors import NotInPlace, NotReceivable, NotSendable
+from actors.events import (
+    Abandoned,
+    DeadLetter,
+    HookFailed,
+    LifecycleEvent,
+    Survived,
+    UncaughtException,
+)
+from actors.reasons import Crashed, ExitReason, Killed
+
+_HEAD = struct.Struct("!I")
+_OF_THE_ACTOR = (HookFailed, Abandoned, UncaughtException)
+"""The events about the actor itself that the program does not publish of its own."""
+
+
+def run(request: dict[str, Any], cpus: set[int] | None, link: int, lifeline: int, lookups: int, faults: int) -> None:
+    """The life of the process, after the fork. The lifeline stays open, or the kernel ends the process."""
+    faulthandler.enable(faults)
+    title(request["path"])
+    peer = Peer(socket.socket(fileno=lookups), str(request["path"]))
+    asyncio.run(peer.live(socket.socket(fileno=link), partial(confine, request, cpus)))
+
+
+def title(path: str) -> None:
+    """Names the process by its actor, as `ps` and `top` show it."""
+    try:
+        with open("/proc/self/comm", "w", encoding="utf-8", errors="replace") as comm:  # noqa: PTH123
+            comm.write(path[-15:])
+    except OSError:
+        return  # without /proc it keeps its name
+
+
+def confine(request: dict[str, Any], cpus: set[int] | None) -> None:
+    """Sets the limits of the process. Raises OSError and ValueError."""
+    if request["memory"] is not None:
+        resource.setrlimit(resource.RLIMIT_DATA, (request["memory"], request["memory"]))
+    if cpus is not None:
+        os.sched_setaffinity(0, cpus)
+    if request["nice"]:
+        os.nice(request["nice"])
+
+
+class Peer:
+    """Runs the actor, and speaks with the program."""
+
+    def __init__(self, lookups: socket.socket, path: str) -> None:
+        self.path = path
+        self.runtime: PeerRuntime
+        self.cell: InnerCell
+        self.codec = Codec(self._key_of, self._ref_of)
+        self._link: FrameLink
+        self._lookups = lookups
+        self._looking = threading.Lock()
+        self._cells = threading.Lock()
+        self._over: asyncio.Future[None]
+        self._questions: dict[int, Any] = {}
+        self._asked = 0
+        self._refused: dict[int, tuple[Envelope | None, str]] = {}
+        """By thread, the message whose dead letter is published next."""
+        self._fates: dict[int, tuple[str, BaseException | None]] = {}
+        """By number, what becomes of a message whose handler has raised, where the actor lives on."""
+        self._ordered = False
+
+    async def live(self, link: socket.socket, confine: Callable[[], object]) -> None:
+        """From the first frame to the end of the actor."""
+        loop = asyncio.get_running_loop()
+        self._over = loop.create_future()
+        begun: asyncio.Future[tuple[Any, ...]] = loop.create_future()
+        self._heard: Callable[[tuple[Any, ...]], object] = begun.set_result
+        # The link is lost with the program, and then the kernel ends this process.
+        self._link = FrameLink(loop, copy_context(), link, lambda frame: self._heard(frame), lambda: os._exit(1))
+        self._link.send("hello", VERSION)
+        _, version, settings, body, carried = await begun
+        if version != VERSION:
+            await self._over  # the program has read the hello, and ends this process
+        try:
+            confine()
+            self._begin(settings)
+            await self.runtime.__aenter__()
+            self.runtime.events.subscribe(self._published)
+            self._make(settings, body, carried)
+        except Exception as error:  # noqa: BLE001 - the class, its arguments or the limits: the program is told
+            self._link.send("start_failed", self.codec.encode_error(self.path, error))
+        else:
+            await self._over
+        logging.shutdown()
+        sys.stdout.flush()
+        sys.stderr.flush()
+        self._link.flush()
+        os._exit(0)  # in the middle of the loop: what its threads still do does not matter
+
+    def _begin(self, settings: dict[str, Any]) -> None:
+        handler = LinkLogHandler(self)
+        logging.root.handlers[:] = [handler]
+        for name, level in settings["levels"].items():
+            logging.getLogger(name or None).setLevel(level)
+        self.runtime = PeerRuntime(
+            self,
+            PeerObserver(self),
+            settings["runtime"],
+            default_timeout=settings["default_timeout"],
+            kill_grace=settings["kill_grace"],
+        )
+
+    def _make(self, settings: dict[str, Any], body: bytes, carried: bytes | None) -> None:
+        actor_class, args, kwargs = self.codec.loads(self.path, "the actor class or its args", body)
+        kind = self.runtime.kind(actor_class)
+        host = kind.host if kind.host in ("loop", "thread") else "loop"
+        props = Props(kind, args, kwargs, host, shutdown=None)
+        cell = InnerCell(self.runtime, self, props, self.path, settings["above"], supervised=settings["supervised"])
+        self.cell = cell
+        if carried is not None:
+            cell.carry(self.codec.loads(self.path, "the value of carry_over", carried))
+        self._heard = self._received
+        cell.begin(settings["incarnation"])
+
+    # To the program
+
+    def send(self, *frame: object) -> None:
+        """Sends a frame. From any thread."""
+        self.runtime.on_loop(partial(self._link.send, *frame))
+
+    def send_now(self, *frame: object) -> None:
+        """Sends a frame at once where this is the thread of the loop: the code that runs next may end the process."""
+        if self.runtime.on_loop_thread:
+            self._link.send(*frame)
+            self._link.write_now()
+        else:
+            self.send(*frame)
+
+    def write_now(self) -> None:
+        """Sends what waits to be sent. A handler begins, and may end the process."""
+        if self.runtime.on_loop_thread:
+            self._link.write_now()
+
+    def reply(self, number: int, is_result: bool, value: Any) -> None:
+        """Sends the answer to a message. From any thread."""
+        if is_result:
+            try:
+                body: Any = self.codec.dumps(self.path, lambda: f"the answer of type {type_name(value)}", value)
+            except NotSendable as error:
+                is_result, body = False, self.codec.encode_error(self.path, error)
+        else:
+            body = self.codec.encode_error(self.path, value)
+        self.send("reply", number, is_result, body)
+
+    def order(self, path: str, order: str) -> None:
+        """Gives an order to an actor of the program."""
+        self.send("order", path, order)
+
+    def show_view(self, view: object) -> None:
+        """Sends a view. Raises `NotSendable`."""
+        self.send("view", self.codec.dumps(self.path, lambda: f"the view of type {type_name(view)}", view))
+
+    def send_out(self, path: str, message: object, envelope: Envelope) -> None:
+        """Sends a message or a question to an actor of the program. On the loop thread."""
+        reply = envelope.take_reply() if envelope.reply is not None else None
+        try:
+            body = self.codec.dumps(self.path, lambda: f"the message of type {type_name(message)}", message)
+        except NotSendable as error:
+            if reply is not None:
+                reply.set_exception(error)
+            else:
+                dead_letter(self.cell, message, "unsendable", envelope, error)
+            return
+        if reply is None:
+            self._link.send("tell", path, body, envelope.correlation_id)
+            return
+        self._asked += 1
+        self._questions[self._asked] = reply
+        waiting = self.cell.waiting
+        waits = waiting is not None and waiting[1] is reply
+        left = None if envelope.deadline is None else envelope.deadline - self.runtime.now()
+        self._link.send("ask", self._asked, path, body, left, envelope.correlation_id, waits)
+
+    def look_up(self, what: str, name: str, kind: str | None = None) -> Any:
+        """Asks the program, and blocks this thread until it answers. Raises what was raised there."""
+        with self._looking:
+            body = pickle.dumps((what, name, kind), 5)
+            self._lookups.sendall(_HEAD.pack(len(body)) + body)
+            (length,) = _HEAD.unpack(self._read(_HEAD.size))
+            is_result, value = pickle.loads(self._read(length))  # noqa: S301 - the program that started this process
+        if not is_result:
+            raise self.codec.decode_error(self.path, value, "the program")
+        return value
+
+    def _read(self, size: int) -> bytes:
+        data = bytearray()
+        while len(data) < size:
+            part = self._lookups.recv(size - len(data))
+            if not part:
+                os._exit(1)  # the program is gone
+            data += part
+        return bytes(data)
+
+    # From the program
+
+    def _received(self, frame: tuple[Any, ...]) -> None:
+        match frame:
+            case ("message", number, sender, body, left, wants, correlation_id):
+                self._message(number, sender, body, left, wants, correlation_id)
+            case ("answer", question, is_result, body):
+                self._answer(question, is_result, body)
+            case ("stop", what, body):
+                self._ordered = True
+                reason = self._reason(what, body)
+                if isinstance(reason, Crashed):
+                    self.cell.crash(reason)
+                else:
+                    self.cell.stop(reason, None)
+            case ("down", path, closed, what, body):
+                cell = self.runtime.cells.get(path)
+                if isinstance(cell, OutsideCell):
+                    (cell.terminated if closed else cell.incarnation_ended)(self._reason(what, body))
+
+    def _message(
+        self,
+        number: int,
+        sender: RefKey | None,
+        body: bytes,
+        left: float | None,
+        wants: bool,
+        correlation_id: str | None,
+    ) -> None:
+        try:
+            message = self.codec.loads(self.path, "a message", body)
+        except NotReceivable as error:
+            if wants:
+                self.reply(number, False, error)
+            self.send("letter", number, "unsendable", self.codec.encode_error(self.path, error))
+            self.send("handled", number)
+            return
+        envelope = NumberedEnvelope(
+            message,
+            None if sender is None else self.cell_for(sender),
+            LinkReply(number, self.reply) if wants else None,
+            None if left is None else self.runtime.now() + left,
+            correlation_id,
+        )
+        envelope.number = number
+        self.cell.put(envelope)
+
+    def _answer(self, question: int, is_result: bool, body: Any) -> None:
+        reply = self._questions.pop(question, None)
+        if reply is None or reply.done():
+            return
+        if not is_result:
+            reply.set_exception(self.codec.decode_error(self.path, body, "the program"))
+            return
+        try:
+            value = self.codec.loads(self.path, "an answer", body)
+        except NotReceivable as error:
+            reply.set_exception(error)
+        else:
+            reply.set_result(value)
+
+    def _reason(self, what: str, body: Any) -> ExitReason:
+        if what == "crashed":
+            return Crashed(self.codec.decode_error(self.path, body, "the program"))
+        try:
+            found = self.codec.loads(self.path, "the reason of an exit", body)
+        except NotReceivable as error:
+            return Crashed(error)
+        return found if isinstance(found, ExitReason) else Killed()
+
+    # Refs
+
+    def _key_of(self, ref: ActorRef[Any]) -> RefKey:
+        cell = ref._cell
+        if cell is self.cell or isinstance(cell, OutsideCell):
+            return key_for(ref)
+        raise NotSendable(self.path, f"the ref of {cell.path}", "that actor was started inside of this process")
+
+    def _ref_of(self, key: RefKey) -> ActorRef[Any]:
+        return self.cell_for(key).ref
+
+    def cell_for(self, key: RefKey) -> Cell:
+        """The cell of this actor, or of an actor of the program. From any thread."""
+        with self._cells:
+            found = self.runtime.cells.get(key[0])
+            if found is None:
+                found = OutsideCell(self.runtime, self, key)
+                self.runtime.on_loop(found.begin)
+        return found
+
+    # The life of the actor
+
+    def lived(self, cell: Cell, moment: Moment, reason: ExitReason | None) -> None:
+        """The actor has come to this moment of its life. On the loop thread, but for `HEALTHY`."""
+        if cell is not getattr(self, "cell", None):
+            return
+        match moment:
+            case Moment.UP:
+                self.send("started", bool(getattr(cell.actor, "trap_exits", False)))
+            case Moment.DECLINED:
+                self._say_last("declined")
+            case Moment.START_FAILED:
+                assert reason is not None
+                error = reason.exception if isinstance(reason, Crashed) else NotInPlace(self.path, str(reason), "")
+                self._say_last("start_failed", self.codec.encode_error(self.path, error))
+            case Moment.HEALTHY:
+                self.send("healthy")
+            case Moment.EXITED:
+                assert reason is not None
+                self._say_last("gone", *self.codec.encode_reason(self.path, reason), self._carried(cell))
+
+    def _carried(self, cell: Cell) -> bytes | None:
+        if not cell.carries:
+            return None
+        try:
+            return self.codec.dumps(self.path, lambda: "the value of carry_over", cell.carried)
+        except NotSendable as error:
+            self.runtime.events.publish(
+                HookFailed(self.path, self.runtime.now(), cell.incarnation, "carry_over", error)
+            )
+            return None
+
+    def _say_last(self, *frame: object) -> None:
+        self.send(*frame)
+        if not self._over.done():
+            self._over.set_result(None)
+
+    def ends(self, cell: Cell) -> None:
+        """The first hook of the end is about to run. On the host of the actor."""
+        if cell is not self.cell:
+            return
+        reason, culprit = cell.reason, cell.culprit
+        if isinstance(reason, Crashed):
+            number = culprit.number if isinstance(culprit, NumberedEnvelope) else None
+            if not self._ordered:
+                self.send("crashed", number, self.codec.encode_error(self.path, reason.exception))
+        elif not self._ordered:
+            self.send("leaving", *self.codec.encode_reason(self.path, reason))
+
+    # The fates of messages
+
+    def handled(self, envelope: Envelope, outcome: str) -> None:
+        """A handler has ended. On the host of the actor."""
+        if not isinstance(envelope, NumberedEnvelope):
+            return
+        if getattr(envelope, "aside", False):
+            self.send("stashed", envelope.number)
+        elif outcome == "done":
+            self.send("handled", envelope.number)
+        else:  # whether the actor crashes by it is decided after this, on the loop thread
+            self.runtime.control_call(self.runtime.control_call, self._judge, envelope)
+
+    def _judge(self, envelope: NumberedEnvelope) -> None:
+        cell = self.cell
+        if cell.culprit is envelope or cell.phase in ON_ITS_WAY_OUT or cell.is_absent:
+            return  # the end of the incarnation says what becomes of it
+        fate, error = self._fates.pop(envelope.number, ("answered", None))
+        self.send("failed", envelope.number, fate, None if error is None else self.codec.encode_error(self.path, error))
+
+    def refused(self, why: str, envelope: Envelope | None) -> None:
+        """A message is a dead letter, which is published next in this thread."""
+        self._refused[threading.get_ident()] = (envelope, why)
+
+    def _published(self, event: LifecycleEvent) -> None:
+        """An event of this runtime: those that the program does not publish of its own go there."""
+        if isinstance(event, DeadLetter):
+            envelope, why = self._refused.pop(threading.get_ident(), (None, ""))
+            if isinstance(envelope, NumberedEnvelope):
+                if why == "unheard":
+                    self._fates[envelope.number] = ("unheard", event.error)
+                elif why not in ("crashed", "killed", "expired"):
+                    error = None if event.error is None else self.codec.encode_error(self.path, event.error)
+                    self.send("letter", envelope.number, why, error)
+                elif why == "expired":
+                    self.send("letter", envelope.number, why, None)
+                    self.send("handled", envelope.number)
+                return
+        elif event.path == self.path:
+            envelope = self.cell.envelope
+            if isinstance(event, Survived) and isinstance(envelope, NumberedEnvelope):
+                self._fates[envelope.number] = ("resumed", event.error)
+            if not isinstance(event, _OF_THE_ACTOR):
+                return
+        elif not event.path.startswith(f"{self.path}/"):
+            return  # of an actor of the program
+        try:
+            body = self.codec.dumps(self.path, lambda: f"an event of type {type_name(event)}", event)
+        except NotSendable as error:
+            logging.getLogger(__name__).warning("%s: an event was not sent: %s", self.path, error)
+        else:
+            self.send_now("event", body)
+
+
+class PeerObserver:
+    """Sees every step of the runtime of this process, and tells the peer of those of its actor."""
+
+    def __init__(self, peer: Peer) -> None:
+        self._peer = peer
+
+    def made(self, cell: Cell, /) -> None:
+        """A cell was made."""
+
+    def lived(
+        self,
+        cell: Cell,
+        moment: Moment,
+        /,
+        reason: ExitReason | None = None,
+        grace: float | None = None,
+        message_type: str | None = None,
+    ) -> None:
+        self._peer.lived(cell, moment, reason)
+
+    def hook(self, cell: Cell, place: str, /) -> None:
+        if place == "end":
+            self._peer.ends(cell)
+        if isinstance(cell, InnerCell):
+            self._peer.write_now()
+
+    def queue(self, cell: Cell, priority: Callable[[Any], float] | None, /) -> Queue:
+        return make_queue(None, cell.path, lambda _: None, cell.runtime.park)
+
+    def taken(self, cell: Cell, envelope: Envelope, handler: HandlerFunction, /) -> HandlerFunction:
+        if isinstance(envelope, NumberedEnvelope):
+            self._peer.write_now()
+        return handler
+
+    def handled(self, cell: Cell, envelope: Envelope, outcome: str, /) -> None:
+        self._peer.handled(envelope, outcome)
+
+    def refused(self, cell: Cell, message: object, why: str, envelope: Envelope | None, /) -> None:
+        self._peer.refused(why, envelope)
+
+    def stashed(self, cell: Cell, envelope: Envelope, copy: Envelope, /) -> Envelope:
+        if not isinstance(envelope, NumberedEnvelope):
+            return copy
+        kept = NumberedEnvelope(copy.message, copy.sender, copy.reply, copy.deadline, copy.correlation_id)
+        kept.number, kept.crashes = envelope.number, copy.crashes
+        return kept
+
+    def recalled(self, cell: Cell, envelope: Envelope, /) -> None:
+        """The program decides on it."""
+
+    def withdrawn(self, cell: Cell, envelope: Envelope, /) -> None:
+        """An order to stop waits in the program."""
+
+
+class LinkLogHandler(logging.Handler):
+    """Sends log records to the logger of the same name in the program."""
+
+    def __init__(self, peer: Peer) -> None:
+        super().__init__()
+        self._peer = peer
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Sends the record. What cannot be sent of it is shown as text."""
+        try:
+            fields = dict(record.__dict__, msg=record.getMessage(), args=None)
+            if record.exc_info:
+                fields["exc_text"] = record.exc_text or logging.Formatter().formatException(record.exc_info)
+                fields["exc_info"] = None
+            for name, value in fields.items():
+                if not isinstance(value, str | int | float | None):
+                    fields[name] = str(value)
+            self._peer.send_now("log", fields)
+        except Exception:  # noqa: BLE001 - as every handler does
+            self.handleError(record)

@@ -1,0 +1,215 @@
+"""The zygote: forks a process for each place, and tells how it ended.
+
+It is started with a new interpreter, has one thread, and imports what places need before it forks. It ends when the
+program that started it ends: the kernel closes the control socket. Each place is the leader of a process group; when it
+has ended, what is left of the group is killed.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import gc
+import importlib
+import os
+import pickle
+import runpy
+import select
+import signal
+import socket
+import sys
+import threading
+import traceback
+import types
+import warnings
+from typing import Any
+
+LONGEST = 1 << 17
+_DESCRIPTORS = 8
+F_SETSIG = 10
+"""Of Linux; the module `fcntl` of Python 3.11 has no name for it."""
+
+
+def arm(lifeline: int) -> None:
+    """Has the kernel kill this process when the last writer of the pipe is gone: when the program that started it ends,
+    whatever this process does then.
+    """
+    fcntl.fcntl(lifeline, F_SETSIG, signal.SIGKILL)
+    fcntl.fcntl(lifeline, fcntl.F_SETOWN, os.getpid())
+    fcntl.fcntl(lifeline, fcntl.F_SETFL, fcntl.fcntl(lifeline, fcntl.F_GETFL) | os.O_ASYNC)
+    poll = select.poll()
+    poll.register(lifeline, 0)
+    if poll.poll(0):  # it was gone before
+        os._exit(1)
+
+
+def main(control: int, lifeline: int) -> None:
+    """The whole life of the zygote."""
+    arm(lifeline)
+    for each in (signal.SIGINT, signal.SIGHUP, signal.SIGQUIT, signal.SIGTSTP):
+        signal.signal(each, signal.SIG_IGN)
+    importlib.import_module("actors._peer.peer")
+    Zygote(socket.socket(fileno=control), lifeline).run()
+
+
+class Zygote:
+    """Waits for requests and for the ends of its children."""
+
+    def __init__(self, control: socket.socket, lifeline: int) -> None:
+        self._control = control
+        self._lifeline = lifeline
+        self._numbers: dict[int, int] = {}
+        """The number of the request by process id."""
+        self._preloaded: set[str] = set()
+        self._cpu = 0
+        self._wake, self._woken = os.pipe()
+        os.set_blocking(self._woken, False)
+        os.set_blocking(self._wake, False)
+
+    def run(self) -> None:
+        """Runs until the program closes the control socket."""
+        signal.signal(signal.SIGCHLD, lambda *_: None)
+        signal.set_wakeup_fd(self._woken, warn_on_full_buffer=False)
+        self._tell("ready")
+        poll = select.poll()
+        poll.register(self._control, select.POLLIN)
+        poll.register(self._wake, select.POLLIN)
+        while True:
+            for descriptor, _ in poll.poll():
+                if descriptor == self._wake:
+                    with contextlib.suppress(BlockingIOError):
+                        os.read(self._wake, 4096)
+                    self._reap()
+                else:
+                    body, descriptors, _, _ = socket.recv_fds(self._control, LONGEST, _DESCRIPTORS)
+                    if not body:
+                        self._end()
+                        return
+                    self._fork(pickle.loads(body), descriptors)  # noqa: S301 - the program that started this one
+
+    def _tell(self, *news: object) -> None:
+        with contextlib.suppress(OSError):  # the program is gone, and the next read says so
+            self._control.send(pickle.dumps(news, 5))
+
+    def _end(self) -> None:
+        for pid in self._numbers:
+            _kill_group(pid)
+
+    def _reap(self) -> None:
+        while self._numbers:
+            try:
+                ended = os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT)
+            except ChildProcessError:
+                return
+            if ended is None:
+                return
+            # Before its id is free again: what the place has started and left is in its group.
+            _kill_group(ended.si_pid)
+            pid, status, usage = os.wait4(ended.si_pid, 0)
+            number = self._numbers.pop(pid, None)
+            if number is not None:
+                self._tell("ended", number, status, usage.ru_maxrss * 1024, usage.ru_utime + usage.ru_stime)
+
+    def _fork(self, request: dict[str, Any], descriptors: list[int]) -> None:
+        number = request["number"]
+        for name in request["preload"]:
+            self._preload(name, request["main"])
+        problem = _threads()
+        if problem is None:
+            try:
+                self._fork_now(number, request, descriptors)
+            except OSError as error:
+                problem = f"fork failed: {error}"
+        for each in descriptors:
+            os.close(each)
+        if problem is not None:
+            self._tell("refused", number, problem)
+            if _threads() is not None:
+                self._tell("tainted")
+
+    def _fork_now(self, number: int, request: dict[str, Any], descriptors: list[int]) -> None:
+        cpus = self._cpus(request["cpus"])
+        sys.stdout.flush()
+        sys.stderr.flush()
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", DeprecationWarning)  # native threads of a library, which it looks after
+            pid = os.fork()
+        if pid:
+            with contextlib.suppress(OSError):  # the child has done it, or has ended
+                os.setpgid(pid, pid)
+            self._numbers[pid] = number
+            self._tell("forked", number, pid)
+            return
+        code = 1
+        try:
+            os.setpgid(0, 0)
+            arm(descriptors[1])
+            signal.set_wakeup_fd(-1)
+            signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+            for each in (self._control.detach(), self._wake, self._woken, self._lifeline):
+                os.close(each)
+            from actors._peer.peer import run
+
+            run(request, cpus, *descriptors)
+            code = 0
+        except BaseException:  # noqa: BLE001 - a child must never return into the loop of the zygote
+            traceback.print_exc()
+        finally:
+            with contextlib.suppress(BaseException):
+                sys.stdout.flush()
+                sys.stderr.flush()
+            os._exit(code)
+
+    def _cpus(self, wanted: int | None) -> set[int] | None:
+        """The processors of the next place: those after the last one's."""
+        if wanted is None:
+            return None
+        every = sorted(os.sched_getaffinity(0))
+        chosen = {every[(self._cpu + each) % len(every)] for each in range(min(wanted, len(every)))}
+        self._cpu = (self._cpu + wanted) % len(every)
+        return chosen
+
+    def _preload(self, name: str, main: tuple[str, str] | None) -> None:
+        """Imports a module once. One that cannot be imported is left: the place that needs it will say why."""
+        if name in self._preloaded:
+            return
+        self._preloaded.add(name)
+        with contextlib.suppress(BaseException):  # of the user's module, which raises anything
+            if name == "__main__":
+                import_main(main)
+            else:
+                importlib.import_module(name)
+        gc.collect()
+        gc.freeze()
+
+
+def import_main(main: tuple[str, str] | None) -> None:
+    """Runs the main module of the program under another name, as multiprocessing does: what stands under
+    `if __name__ == "__main__"` does not run.
+    """
+    if main is None or "__mp_main__" in sys.modules:
+        return
+    module = types.ModuleType("__mp_main__")
+    how, what = main
+    if how == "name":
+        content = runpy.run_module(what, run_name="__mp_main__", alter_sys=True)
+    else:
+        content = runpy.run_path(what, run_name="__mp_main__")
+    module.__dict__.update(content)
+    sys.modules["__main__"] = sys.modules["__mp_main__"] = module
+
+
+def _threads() -> str | None:
+    """Why this process must not be forked; None: it has one thread."""
+    names = [each.name for each in threading.enumerate() if each is not threading.main_thread()]
+    if not names:
+        return None
+    return (
+        f"a module that was imported for it started the thread {names[0]!r}, and a fork has no threads but its own. "
+        "Start it in on_start, or name the modules to import with process(preload=[...])"
+    )
+
+
+def _kill_group(pid: int) -> None:
+    with contextlib.suppress(OSError):
+        os.killpg(pid, signal.SIGKILL)

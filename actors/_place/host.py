@@ -1,0 +1,159 @@
+"""The place host: each incarnation runs in a process of its own.
+
+What this process has of the actor is a stand-in, whose hooks run on the loop host. A message is not handled here: it is
+sent, and counts as under way until the place says that it was handled.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable, Coroutine, Iterator
+from contextvars import Context
+from typing import TYPE_CHECKING, Any, cast
+
+from actors._core.envelope import Envelope
+from actors._core.placed import PlacedStart, PlacedType
+from actors._hosts.host import HookDone, Hooks
+from actors._place.launcher import Launcher
+from actors._place.place import Place
+
+if TYPE_CHECKING:
+    from actors._core.cell import Cell
+    from actors._runtime.runtime import Runtime
+    from actors.reasons import ExitReason
+
+
+class PlaceHost:
+    """Runs incarnations in processes of their own."""
+
+    slice = 32
+    blocks = False
+    goes_on = True
+
+    def __init__(self, runtime: Runtime) -> None:
+        self._runtime = runtime
+        self._loop_host = runtime.loop_host
+        self._places: dict[Cell, Place] = {}
+        self.launcher = Launcher(runtime)
+
+    # Turns
+
+    def launch(self, cell: Cell) -> None:
+        self._loop_host.launch(cell)
+
+    def ready(self, cell: Cell) -> None:
+        self._loop_host.ready(cell)
+
+    def drive(self, cell: Cell, envelope: Envelope, handler: Coroutine[Any, Any, object], context: Context) -> None:
+        handler.close()
+        place = self._places[cell]
+        if place.send_message(envelope):
+            cell.busy()
+
+    def drive_life(self, cell: Cell, hooks: Hooks, done: HookDone) -> None:
+        self._loop_host.drive_life(cell, hooks, done)
+
+    # The life of a place, as the stand-in asks for it
+
+    async def begin_place(self, cell: Cell, start: PlacedStart) -> None:
+        """Starts the place, and returns when the actor there is up. Raises what failed the start, when the process is
+        gone.
+        """
+        place = self._places[cell] = Place(self, cell, cast("PlacedType", cell.props.kind))
+        place.begin(start)
+        try:
+            await asyncio.shield(place.started)
+        except asyncio.CancelledError:
+            raise  # the incarnation is killed, and with it the process
+        except BaseException:
+            await asyncio.shield(place.over)
+            raise
+
+    async def end_place(self, cell: Cell, reason: ExitReason) -> None:
+        """Ends the place in order, and returns when it is gone. Raises what the hook of the end has raised."""
+        place = self._places[cell]
+        place.stop(reason)
+        await asyncio.shield(place.over)
+        place.outcome(reason)
+
+    # Ends
+
+    def under_way(self, cell: Cell) -> list[Envelope]:
+        place = self._places.get(cell)
+        return [] if place is None else place.under_way()
+
+    def cut_off(self, cell: Cell) -> None:
+        """The process cuts off the handlers that run there."""
+
+    def kill(self, cell: Cell, ended: Callable[[], object]) -> bool:
+        left = {"place", "hooks"}
+
+        def one_ended(which: str) -> None:
+            left.discard(which)
+            if not left:
+                ended()
+
+        place = self._places.get(cell)
+        if place is None or place.kill():
+            left.discard("place")
+        else:
+            place.over.add_done_callback(lambda _: one_ended("place"), context=self._runtime.context)
+        if self._loop_host.kill(cell, lambda: one_ended("hooks")):
+            left.discard("hooks")
+        return not left
+
+    def finish(self, cell: Cell, steps: Iterator[Coroutine[Any, Any, None]], done: Callable[[], object]) -> None:
+        self._loop_host.finish(cell, steps, done)
+
+    def leave_behind(self, cell: Cell) -> None:
+        """A process can be killed: none is left behind."""
+
+    def create_task(
+        self, cell: Cell, coroutine: Coroutine[Any, Any, Any], name: str | None
+    ) -> asyncio.Task[Any] | None:
+        return None  # the code of the actor runs elsewhere
+
+    def drop(self, cell: Cell) -> list[Envelope]:
+        place = self._places.pop(cell, None)
+        return [*self._loop_host.drop(cell), *(() if place is None else place.drop())]
+
+    def retire(self, cell: Cell) -> None:
+        self._loop_host.retire(cell)
+        place = self._places.pop(cell, None)
+        if place is not None:
+            for envelope in reversed(place.give_back()):
+                cell.queue.appendleft(envelope)
+
+    async def close(self) -> None:
+        """Ends what starts processes. Every place has ended."""
+        await self.launcher.close()
+
+    def abandon(self) -> None:
+        """Ends every process at once. Nothing is told of it."""
+        for place in self._places.values():
+            place.drop()
+        self._places.clear()
+        self.launcher.abandon()
+
+    def forked(self) -> None:
+        """This process is a fork of the program: it keeps no place alive."""
+        for place in self._places.values():
+            place.forked_away()
+        self._places.clear()
+        self.launcher.forked_away()
+
+    # Logs
+
+    def log_levels(self) -> dict[str, int]:
+        """The level of each logger that has one of its own. A place logs what the program would."""
+        loggers = logging.root.manager.loggerDict
+        named = {name: each.level for name, each in loggers.items() if isinstance(each, logging.Logger) and each.level}
+        return {"": logging.root.level, **named}
+
+    def write_log(self, fields: dict[str, Any]) -> None:
+        """Writes a record of a place to the logger of the same name."""
+        record = logging.makeLogRecord(fields)
+        logger = logging.getLogger(record.name)
+        if logger.isEnabledFor(record.levelno):
+            self._runtime.attempt(self._runtime.name, "a log handler", logger.handle, record)
