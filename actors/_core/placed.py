@@ -46,7 +46,7 @@ class PlacedStart:
         self.carried: object = NOTHING
 
 
-class StandIn:
+class PlacedActor:
     """Stands in its cell for an instance that lives in another process."""
 
     __slots__ = ("_cell", "_start", "trap_exits")
@@ -65,7 +65,7 @@ class StandIn:
         return cast("HostOfPlaces", self._cell.host).begin_place(self._cell, self._start)
 
 
-async def _send_on(stand_in: StandIn, message: object) -> None:
+async def _send_on(stand_in: PlacedActor, message: object) -> None:
     """Never runs: the host of the place sends the message, and closes this coroutine."""
 
 
@@ -107,10 +107,10 @@ class PlacedType(ActorType):
         self.host = spec
         self.mailbox = kind.mailbox
 
-    def construct(self, cell: Cell, args: Sequence[object], kwargs: Mapping[str, object]) -> StandIn:
+    def construct(self, cell: Cell, args: Sequence[object], kwargs: Mapping[str, object]) -> PlacedActor:
         """Makes the stand-in."""
         trap_exits = not self.inside.foreign and bool(self.actor_class.trap_exits)
-        return StandIn(cell, args, kwargs, trap_exits)
+        return PlacedActor(cell, args, kwargs, trap_exits)
 
     def farewell(self, cell: Cell, reason: ExitReason) -> Rest:
         """The end of the place; its hooks run there."""

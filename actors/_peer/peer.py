@@ -55,7 +55,7 @@ def run(request: dict[str, Any], cpus: set[int] | None, link: int, lifeline: int
     """The life of the process, after the fork. The lifeline stays open, or the kernel ends the process."""
     faulthandler.enable(faults)
     title(request["path"])
-    peer = Peer(socket.socket(fileno=lookups), str(request["path"]))
+    peer = PlacePeer(socket.socket(fileno=lookups), str(request["path"]))
     asyncio.run(peer.live(socket.socket(fileno=link), partial(confine, request, cpus)))
 
 
@@ -78,7 +78,7 @@ def confine(request: dict[str, Any], cpus: set[int] | None) -> None:
         os.nice(request["nice"])
 
 
-class Peer:
+class PlacePeer:
     """Runs the actor, and speaks with the program."""
 
     def __init__(self, lookups: socket.socket, path: str) -> None:
@@ -427,7 +427,7 @@ class Peer:
 class PeerObserver:
     """Sees every step of the runtime of this process, and tells the peer of those of its actor."""
 
-    def __init__(self, peer: Peer) -> None:
+    def __init__(self, peer: PlacePeer) -> None:
         self._peer = peer
 
     def made(self, cell: Cell, /) -> None:
@@ -481,7 +481,7 @@ class PeerObserver:
 class LinkLogHandler(logging.Handler):
     """Sends log records to the logger of the same name in the program."""
 
-    def __init__(self, peer: Peer) -> None:
+    def __init__(self, peer: PlacePeer) -> None:
         super().__init__()
         self._peer = peer
 

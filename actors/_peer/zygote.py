@@ -123,9 +123,7 @@ class Zygote:
         for each in descriptors:
             os.close(each)
         if problem is not None:
-            self._tell("refused", number, problem)
-            if _threads() is not None:
-                self._tell("tainted")
+            self._tell("refused", number, problem, _threads() is not None)
 
     def _fork_now(self, number: int, request: dict[str, Any], descriptors: list[int]) -> None:
         cpus = self._cpus(request["cpus"])

@@ -12,7 +12,7 @@ import sys
 import traceback
 from collections.abc import Callable
 from functools import lru_cache
-from typing import Any
+from typing import Any, cast
 
 from actors._core.actor import Actor
 from actors._core.ref import ActorRef
@@ -108,9 +108,13 @@ class _Unpickler(pickle.Unpickler):
         return self._ref_of(key)
 
 
-@lru_cache(maxsize=1024)
-def importable(kind: Any) -> type | None:
+def importable(kind: type[Any]) -> type | None:
     """The class, if another process finds it by its name; else None."""
+    return _importable(cast("Any", kind))
+
+
+@lru_cache(maxsize=1024)
+def _importable(kind: Any) -> type | None:
     found: Any = sys.modules.get(kind.__module__)
     for step in kind.__qualname__.split("."):
         found = getattr(found, step, None)

@@ -16,7 +16,7 @@ from actors._core.envelope import Envelope
 from actors._core.placed import PlacedStart, PlacedType
 from actors._hosts.host import HookDone, Hooks
 from actors._place.launcher import Launcher
-from actors._place.place import Place
+from actors._place.place import ProcessPlace
 
 if TYPE_CHECKING:
     from actors._core.cell import Cell
@@ -34,7 +34,7 @@ class PlaceHost:
     def __init__(self, runtime: Runtime) -> None:
         self._runtime = runtime
         self._loop_host = runtime.loop_host
-        self._places: dict[Cell, Place] = {}
+        self._places: dict[Cell, ProcessPlace] = {}
         self.launcher = Launcher(runtime)
 
     # Turns
@@ -60,7 +60,7 @@ class PlaceHost:
         """Starts the place, and returns when the actor there is up. Raises what failed the start, when the process is
         gone.
         """
-        place = self._places[cell] = Place(self, cell, cast("PlacedType", cell.props.kind))
+        place = self._places[cell] = ProcessPlace(self, cell, cast("PlacedType", cell.props.kind))
         place.begin(start)
         try:
             await asyncio.shield(place.started)

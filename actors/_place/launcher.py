@@ -149,16 +149,16 @@ class Launcher:
                 if launched is not None:
                     self._running[number] = launched
                     launched.forked(pid)
-            case ("refused", number, why):
+            case ("refused", number, why, forks_no_more):
                 launched = self._waiting.pop(number, None)
+                if forks_no_more:  # the next request starts another zygote
+                    self._lose()
                 if launched is not None:
                     launched.refused(why)
             case ("ended", number, status, max_rss, cpu):
                 launched = self._running.pop(number, None)
                 if launched is not None:
                     launched.reaped(status, max_rss, cpu)
-            case ("tainted",):  # it refuses to fork from now on
-                self._lose()
 
     def _lose(self) -> None:
         """The zygote has ended, or must end."""

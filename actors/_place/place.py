@@ -46,7 +46,7 @@ MOST_BYTES = (1 << 32) - (1 << 16)
 """The most bytes of a pickled message."""
 
 
-class Place:
+class ProcessPlace:
     """The process of one incarnation."""
 
     def __init__(self, host: PlaceHost, cell: Cell, kind: PlacedType) -> None:
@@ -586,22 +586,22 @@ class Place:
 
 
 _HEARD: dict[str, Callable[..., None]] = {
-    "hello": Place._hello,
-    "started": Place._has_started,
-    "declined": Place._declined,
-    "start_failed": Place._start_failed,
-    "reply": Place._replied,
-    "handled": Place._handled,
-    "failed": Place._failed,
-    "stashed": Place._stashed,
-    "letter": Place._letter,
-    "crashed": Place._crashed,
-    "leaving": Place._leaving,
-    "gone": Place._has_gone,
-    "event": Place._event,
-    "log": Place._log,
-    "healthy": Place._healthy,
-    "view": Place._view,
+    "hello": ProcessPlace._hello,
+    "started": ProcessPlace._has_started,
+    "declined": ProcessPlace._declined,
+    "start_failed": ProcessPlace._start_failed,
+    "reply": ProcessPlace._replied,
+    "handled": ProcessPlace._handled,
+    "failed": ProcessPlace._failed,
+    "stashed": ProcessPlace._stashed,
+    "letter": ProcessPlace._letter,
+    "crashed": ProcessPlace._crashed,
+    "leaving": ProcessPlace._leaving,
+    "gone": ProcessPlace._has_gone,
+    "event": ProcessPlace._event,
+    "log": ProcessPlace._log,
+    "healthy": ProcessPlace._healthy,
+    "view": ProcessPlace._view,
     "tell": lambda place, *frame: place._outward.told(*frame),
     "ask": lambda place, *frame: place._outward.asked(*frame),
     "order": lambda place, *frame: place._outward.ordered(*frame),

@@ -1,0 +1,291 @@
+"""Actors for processes of their own, what they are told, and a stage that checks that no process is left."""
+
+from __future__ import annotations
+
+import asyncio
+import ctypes
+import logging
+import os
+import signal
+import time
+import uuid
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from actors import Actor, ActorRef, Crashed, Down, ExitReason, LifecycleEvent, Message, PlaceLost, Runtime, StartError
+from supervisors import ChildSpec, SupervisorRef, child, process, start, supervisor
+
+__all__ = ["PlaceLost", "StartError"]
+
+MARK = "LETITCRASH_TEST_STAGE"
+"""The environment variable by which the processes of a test are found."""
+
+
+class Performer(Actor):
+    """Calls what it is told with itself, and returns anything else."""
+
+    def __init__(self, *notes: Any) -> None:
+        self.notes = list(notes)
+        self.downs: list[Down] = []
+
+    def on_receive(self, message: Any) -> Any:
+        if isinstance(message, Down):
+            self.downs.append(message)
+        return message(self) if callable(message) else message
+
+
+class AsyncPerformer(Performer):
+    """The same with coroutines."""
+
+    concurrency = 4
+
+    async def on_receive(self, message: Any) -> Any:
+        result = super().on_receive(message)
+        return await result if asyncio.iscoroutine(result) else result
+
+
+class Caretaker(Performer):
+    """Carries its notes over, and tells `to` of the hooks that run."""
+
+    def __init__(self, to: ActorRef[Any], *notes: Any) -> None:
+        super().__init__(*notes)
+        self.to = to
+
+    def carry_over(self, reason: ExitReason) -> Any:
+        return self.notes
+
+    def on_restore(self, carried: Any) -> None:
+        self.notes = [*carried, "restored"]
+
+    def on_stop(self) -> None:
+        self.to.tell(("on_stop", os.getpid()))
+
+    def on_failure(self, *_: object) -> None:
+        self.to.tell(("on_failure", os.getpid()))
+
+
+class Listener(Actor):
+    """An actor of the program that keeps what it hears. `next` waits for the next message."""
+
+    def __init__(self) -> None:
+        self.heard: list[Any] = []
+
+    def on_receive(self, message: Any) -> Any:
+        if callable(message):
+            return message(self)
+        self.heard.append(message)
+        return ("heard", message)
+
+
+class Load(Message[int]):
+    """A message."""
+
+    number: int
+
+
+class Unsendable:
+    """Cannot be pickled."""
+
+    def __reduce__(self) -> Any:
+        raise RuntimeError("it stays here")
+
+
+class Unreadable:
+    """Is pickled, and cannot be read."""
+
+    def __reduce__(self) -> Any:
+        return (refuse, ())
+
+
+def refuse() -> Any:
+    raise RuntimeError("it cannot be read")
+
+
+class Odd(Exception):
+    """An exception that cannot be pickled."""
+
+    def __init__(self, *args: object) -> None:
+        super().__init__(*args)
+        self.held = Unsendable()
+
+
+# Messages
+
+
+def pid(_: Any) -> int:
+    return os.getpid()
+
+
+def where(self: Any) -> tuple[str, int, str]:
+    return self.path, self.incarnation, self.id
+
+
+def segfault(_: Any) -> None:
+    ctypes.string_at(0)
+
+
+def abort(_: Any) -> None:
+    os.abort()
+
+
+def leave(_: Any) -> None:
+    os._exit(7)
+
+
+def kill_nine(_: Any) -> None:
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+def fail(_: Any) -> None:
+    raise ValueError("no luck")
+
+
+def fail_oddly(_: Any) -> None:
+    raise Odd("very odd")
+
+
+def give_unsendable(_: Any) -> Any:
+    return Unsendable()
+
+
+def give_unreadable(_: Any) -> Any:
+    return Unreadable()
+
+
+def spin(_: Any) -> None:
+    while True:
+        pass
+
+
+def stuck_in_c(_: Any) -> None:
+    """Blocks in C, with the interpreter's lock held."""
+    ctypes.PyDLL(None).sleep(1000)
+
+
+def begin_and(self: Any, act: Callable[[Any], Any], door: str) -> Any:
+    """Says that it has begun, and acts."""
+    Path(door).write_text("begun", encoding="utf-8")
+    return act(self)
+
+
+class Door:
+    """A pipe in the file system, through which a handler says that it has begun, whatever its event loop does."""
+
+    def __init__(self, folder: Path) -> None:
+        self._path = folder / "door"
+        os.mkfifo(self._path)
+
+    def then(self, act: Callable[[Any], Any]) -> Callable[[Any], Any]:
+        """A message whose handler says that it has begun, and acts."""
+        return partial(begin_and, act=act, door=str(self._path))
+
+    async def opened(self) -> None:
+        """Returns when a handler has begun."""
+        assert await asyncio.to_thread(self._path.read_text, "utf-8") == "begun"
+
+
+def allocate(_: Any) -> int:
+    return len(bytearray(1 << 30))
+
+
+def note(self: Any, what: Any) -> Any:
+    self.notes.append(what)
+    return list(self.notes)
+
+
+def notes(self: Any) -> Any:
+    return list(self.notes)
+
+
+def downs(self: Any) -> Any:
+    return list(self.downs)
+
+
+def heard(self: Any) -> Any:
+    return list(self.heard)
+
+
+def log(_: Any) -> None:
+    logging.getLogger("tests.of.places").warning("a word from %s", "inside")
+
+
+def noting(what: Any) -> Callable[[Any], Any]:
+    """A message that notes this, and returns what was noted so far."""
+    return partial(note, what=what)
+
+
+class Stage:
+    """A runtime with real time, and what it published."""
+
+    def __init__(self, runtime: Runtime, mark: str) -> None:
+        self.runtime = runtime
+        self.mark = mark
+        self.events: list[LifecycleEvent] = []
+        runtime.events.subscribe(self.events.append)
+
+    def seen(self, *types: type[LifecycleEvent]) -> list[Any]:
+        return [event for event in self.events if isinstance(event, types)]
+
+    def pids(self) -> set[int]:
+        """The processes that were started for this stage, and run."""
+        return marked(self.mark)
+
+
+def marked(mark: str) -> set[int]:
+    """The ids of the processes with this mark in their environment, this one excepted."""
+    found = set()
+    for each in Path("/proc").iterdir():
+        if each.name.isdigit() and int(each.name) != os.getpid():
+            try:
+                if f"{MARK}={mark}".encode() in (each / "environ").read_bytes():
+                    found.add(int(each.name))
+            except OSError:
+                continue
+    return found
+
+
+def descriptors() -> int:
+    return len(list(Path("/proc/self/fd").iterdir()))
+
+
+@asynccontextmanager
+async def stage(**options: Any) -> AsyncIterator[Stage]:
+    """A stage for one test. At its end no process and no descriptor is left."""
+    mark = uuid.uuid4().hex
+    os.environ[MARK] = mark
+    before = descriptors()
+    try:
+        async with Runtime(log=False, watchdog=None, **options) as runtime:
+            yield Stage(runtime, mark)
+        assert marked(mark) == set()
+        assert descriptors() == before
+    finally:
+        del os.environ[MARK]
+
+
+def placed(id: str = "a", start: Any = Performer, **options: Any) -> ChildSpec:
+    """A child in a process of its own that is restarted at once."""
+    return child(id, start, **{"host": process(), "backoff": None, **options})
+
+
+@asynccontextmanager
+async def tree(*children: ChildSpec, **options: Any) -> AsyncIterator[tuple[Stage, SupervisorRef]]:
+    """A tree with these children below `root`."""
+    async with stage() as s, start(supervisor("root", *children, **options), runtime=s.runtime) as root:
+        yield s, root
+
+
+def crash_of(reason: ExitReason) -> BaseException:
+    assert isinstance(reason, Crashed)
+    return reason.exception
+
+
+def wait_for_end(of: int, seconds: float = 30.0) -> bool:
+    """Waits until a process that is not a child of this one has ended."""
+    until = time.monotonic() + seconds
+    while Path(f"/proc/{of}").exists() and time.monotonic() < until:
+        os.sched_yield()
+    return not Path(f"/proc/{of}").exists()

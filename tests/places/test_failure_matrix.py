@@ -1,0 +1,297 @@
+"""What happens to an actor in a process of its own, and what its askers, its supervisor and its messages get."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from actors import (
+    Crashed,
+    CrashedExit,
+    DeadLetter,
+    HandlerTimeout,
+    Killed,
+    Lost,
+    NotReceivable,
+    NotSendable,
+    PlaceLost,
+    Quarantined,
+    Redelivered,
+    RemoteError,
+    StartError,
+    VersionMismatch,
+    process,
+)
+from supervisors import child
+from tests.places import cast
+from tests.places.cast import Door, Listener, Load, Performer, crash_of, noting, pid, placed, stage, tree
+from tests.support import in_loop
+
+ENDS = [
+    (cast.segfault, signal.SIGSEGV, None, "was killed by SIGSEGV"),
+    (cast.abort, signal.SIGABRT, None, "was killed by SIGABRT"),
+    (cast.leave, None, 7, "ended with exit code 7"),
+    (cast.kill_nine, signal.SIGKILL, None, "was killed by SIGKILL"),
+]
+
+
+@in_loop
+async def test_a_handler_that_raises_is_a_crash_with_the_traceback_from_there() -> None:
+    """Guards the error of the asker and the reason of the exit: the same exception, with its remote traceback."""
+    async with tree(placed()) as (s, root):
+        a = root.child("a")
+        down = a.monitor()
+        with pytest.raises(ValueError, match="no luck") as caught:
+            await a.call(cast.fail)
+        assert "in fail" in caught.value.__notes__[0]
+        reason = (await down).reason
+        assert type(reason) is Crashed
+        assert isinstance(crash_of(reason), ValueError)
+        assert await a.call("next") == "next"
+        assert a.incarnation == 2
+        (exit,) = s.seen(CrashedExit)
+        assert exit.message_type == "function"
+
+
+@in_loop
+async def test_an_exception_that_cannot_be_pickled_is_told_by_its_class_and_text() -> None:
+    async with tree(placed()) as (_, root):
+        a = root.child("a")
+        down = a.monitor()
+        with pytest.raises(RemoteError) as caught:
+            await a.call(cast.fail_oddly)
+        assert (caught.value.type, caught.value.text) == ("Odd", "very odd")
+        assert isinstance(crash_of((await down).reason), RemoteError)
+
+
+@in_loop
+async def test_a_message_that_cannot_be_sent_is_refused_and_the_actor_lives() -> None:
+    async with tree(placed()) as (s, root):
+        a = root.child("a")
+        before = await a.call(pid)
+        with pytest.raises(NotSendable, match="the message of type Unsendable"):
+            await a.call(cast.Unsendable())
+        a.tell(cast.Unsendable())
+        assert await a.call(pid) == before
+        assert [letter.reason for letter in s.seen(DeadLetter)] == ["unsendable", "unsendable"]
+
+
+@in_loop
+async def test_a_message_that_cannot_be_read_is_refused_and_the_actor_lives() -> None:
+    async with tree(placed()) as (s, root):
+        a = root.child("a")
+        before = await a.call(pid)
+        with pytest.raises(NotReceivable, match="a message"):
+            await a.call(cast.Unreadable())
+        a.tell(cast.Unreadable())
+        assert await a.call(pid) == before
+        assert [letter.reason for letter in s.seen(DeadLetter)] == ["unsendable", "unsendable"]
+
+
+@pytest.mark.parametrize(
+    ("message", "error"), [(cast.give_unsendable, NotSendable), (cast.give_unreadable, NotReceivable)]
+)
+@in_loop
+async def test_an_answer_that_cannot_travel_is_an_error_of_the_asker(message: Any, error: type[Exception]) -> None:
+    async with tree(placed()) as (_, root):
+        a = root.child("a")
+        before = await a.call(pid)
+        with pytest.raises(error, match="answer"):
+            await a.call(message)
+        assert await a.call(pid) == before
+
+
+@in_loop
+async def test_the_memory_limit_raises_a_memory_error() -> None:
+    async with tree(placed(host=process(memory="512 MiB"))) as (_, root):
+        a = root.child("a")
+        down = a.monitor()
+        with pytest.raises(MemoryError):
+            await a.call(cast.allocate)
+        assert isinstance(crash_of((await down).reason), MemoryError)
+
+
+@pytest.mark.parametrize(("message", "number", "code", "how"), ENDS, ids=lambda value: getattr(value, "__name__", ""))
+@in_loop
+async def test_the_end_of_the_process_is_told_with_its_cause(message: Any, number: Any, code: Any, how: str) -> None:
+    """Guards guarantees 1, 3 and 5: the asker has an error, the supervisor a reason, and what waited is handled."""
+    async with tree(placed()) as (s, root):
+        a = root.child("a")
+        process_id = await a.call(pid)
+        down = a.monitor()
+        asked = a.ask(message, block=False)
+        a.tell(noting(1))
+        with pytest.raises(PlaceLost, match=how):
+            await asked
+        reason = (await down).reason
+        assert isinstance(reason, Lost)
+        assert reason.kind == "lost"
+        assert (reason.signal, reason.exit_code) == (number, code)
+        assert reason.how == f"process {process_id} {how}"
+        assert reason.max_rss is not None
+        assert reason.max_rss > 1 << 20
+        assert reason.cpu is not None
+        assert await a.call(cast.notes) == [1]
+        assert a.incarnation == 2
+        assert [letter.reason for letter in s.seen(DeadLetter)] == ["lost"]
+        assert a.statistics().crashes == 1
+
+
+@in_loop
+async def test_the_stack_of_a_segfault_is_in_the_error() -> None:
+    async with tree(placed()) as (_, root):
+        with pytest.raises(PlaceLost) as caught:
+            await root.child("a").call(cast.segfault)
+        assert "in segfault" in caught.value.__notes__[0]
+
+
+@in_loop
+async def test_a_process_that_is_killed_while_idle_is_noticed() -> None:
+    async with tree(placed()) as (_, root):
+        a = root.child("a")
+        down = a.monitor()
+        cast.os.kill(await a.call(pid), signal.SIGKILL)
+        reason = (await down).reason
+        assert isinstance(reason, Lost)
+        assert await a.call("again") == "again"
+
+
+@in_loop
+async def test_a_message_that_ends_its_process_is_delivered_again_then_kept_apart() -> None:
+    """Rule 27 holds across a place: the message that did it is known."""
+    async with tree(placed(redeliver=1)) as (s, root):
+        a = root.child("a")
+        a.tell(cast.segfault)
+        a.tell(noting("after"))
+        while not s.seen(Quarantined):
+            await asyncio.sleep(0.001)
+        assert await a.call(cast.notes) == ["after"]
+        assert a.incarnation == 3
+        (again,), (kept,) = s.seen(Redelivered), s.seen(Quarantined)
+        assert again.message is cast.segfault
+        assert kept.message is cast.segfault
+        assert kept.crashes == 2
+        assert isinstance(kept.error, PlaceLost)
+
+
+@in_loop
+async def test_an_asked_message_is_not_delivered_again() -> None:
+    async with tree(placed(redeliver=3)) as (s, root):
+        a = root.child("a")
+        with pytest.raises(PlaceLost):
+            await a.call(cast.segfault)
+        assert await a.call("next") == "next"
+        assert a.incarnation == 2
+        assert not s.seen(Redelivered)
+
+
+@pytest.mark.parametrize("message", [cast.spin, cast.stuck_in_c])
+@in_loop
+async def test_kill_ends_a_process_whatever_it_does(message: Any, tmp_path: Path) -> None:
+    door = Door(tmp_path)
+    async with tree(placed()) as (_, root):
+        a = root.child("a")
+        process_id = await a.call(pid)
+        down = a.monitor()
+        a.tell(door.then(message))
+        await door.opened()
+        a.kill()
+        assert (await down).reason == Killed("kill() was called")
+        assert cast.wait_for_end(process_id)
+        assert await a.call("next") == "next"
+
+
+@in_loop
+async def test_a_process_that_does_not_stop_in_time_is_killed(tmp_path: Path) -> None:
+    door = Door(tmp_path)
+    async with stage() as s:
+        a = await s.runtime.spawn(Performer, host=process(), shutdown=0.05)
+        a.tell(door.then(cast.spin))
+        await door.opened()
+        a.stop(block=False, drain=False)
+        assert await a.ended() == Killed("did not stop in time")
+
+
+@in_loop
+async def test_a_handler_timeout_ends_the_process_and_the_message_is_known() -> None:
+    async with tree(placed(handler_timeout=0.05, redeliver=1)) as (s, root):
+        a = root.child("a")
+        down = a.monitor()
+        a.tell(cast.spin)
+        a.tell(noting("after"))
+        assert isinstance(crash_of((await down).reason), HandlerTimeout)
+        while not s.seen(Quarantined):
+            await asyncio.sleep(0.001)
+        assert await a.call(cast.notes) == ["after"]
+
+
+@in_loop
+async def test_others_go_on_while_a_process_computes(tmp_path: Path) -> None:
+    door = Door(tmp_path)
+    async with tree(placed("a"), placed("b"), child("listener", Listener)) as (_, root):
+        a, b, listener = root.child("a"), root.child("b"), root.child("listener")
+        a.tell(door.then(cast.spin))
+        await door.opened()
+        assert await b.call("answer") == "answer"
+        assert await listener.call("me too") == ("heard", "me too")
+        a.kill()
+
+
+@in_loop
+async def test_places_go_on_when_what_forked_them_ends_and_new_ones_start() -> None:
+    async with tree(placed("a"), placed("b")) as (s, root):
+        a, b = root.child("a"), root.child("b")
+        before = await a.call(pid)
+        host = s.runtime.place_host
+        assert host is not None
+        zygote = host.launcher.pid
+        assert zygote is not None
+        cast.os.kill(zygote, signal.SIGKILL)
+        while host.launcher.pid == zygote:
+            await asyncio.sleep(0.001)
+        assert await a.call(pid) == before
+        down = b.monitor()
+        cast.os.kill(await b.call(pid), signal.SIGKILL)
+        reason = (await down).reason
+        assert isinstance(reason, Lost)
+        assert (reason.signal, reason.exit_code) == (None, None)
+        assert await b.call(pid) not in (before, zygote)
+
+
+@in_loop
+async def test_a_module_that_starts_a_thread_when_imported_is_refused_by_its_name() -> None:
+    async with stage() as s:
+        with pytest.raises(StartError, match="started the thread 'a thread of an import'") as caught:
+            await s.runtime.spawn(Performer, host=process(preload=["tests.places.threaded"]))
+        assert isinstance(caught.value.__cause__, OSError)
+        a = await s.runtime.spawn(Performer, host=process())
+        assert await a.call("answer") == "answer"
+
+
+@in_loop
+async def test_a_module_that_cannot_be_imported_fails_the_start() -> None:
+    async with stage() as s:
+        a = await s.runtime.spawn(Performer, host=process(preload=["tests.places.not_there"]))
+        assert await a.call(Load(number=1)) == Load(number=1)
+
+
+@in_loop
+async def test_another_version_over_there_fails_the_start(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("actors._place.place.VERSION", "Python 2.7")
+    async with stage() as s:
+        with pytest.raises(StartError) as caught:
+            await s.runtime.spawn(Performer, host=process())
+        assert isinstance(caught.value.__cause__, VersionMismatch)
+
+
+@in_loop
+async def test_arguments_that_cannot_be_pickled_fail_the_start() -> None:
+    async with stage() as s:
+        with pytest.raises(StartError, match="cannot be pickled"):
+            await s.runtime.spawn(Performer, args=(cast.Unsendable(),), host=process())
+        with pytest.raises(StartError, match="cannot be read"):
+            await s.runtime.spawn(Performer, args=(cast.Unreadable(),), host=process())

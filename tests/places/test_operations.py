@@ -1,0 +1,632 @@
+"""What an actor can do and what can be done with it is the same in a process of its own."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import random
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from actors import (
+    Actor,
+    ActorCrashed,
+    ActorDeadError,
+    CallTimeout,
+    Crashed,
+    DeadLetter,
+    DeadlockError,
+    Down,
+    HookFailed,
+    LinkedExit,
+    NameTaken,
+    NoSuchActor,
+    NotInPlace,
+    NotSendable,
+    Shutdown,
+    StartDeclined,
+    Survived,
+    UnhandledMessage,
+    handles,
+    process,
+)
+from supervisors import child, exponential
+from tests.places import cast
+from tests.places.cast import (
+    AsyncPerformer,
+    Caretaker,
+    Door,
+    Listener,
+    Load,
+    Performer,
+    crash_of,
+    noting,
+    pid,
+    placed,
+    stage,
+    tree,
+)
+from tests.support import in_loop
+
+
+class Parser(Actor):
+    """Has typed handlers, answers and resumes."""
+
+    answers = (KeyError,)
+    resumes = (ZeroDivisionError,)
+
+    def __init__(self, factor: int = 2) -> None:
+        self.factor = factor
+        self.heard: list[object] = []
+
+    @handles
+    def load(self, load: Load) -> int:
+        return self.factor * load.number
+
+    @handles
+    def text(self, text: str) -> Any:
+        match text:
+            case "answer":
+                raise KeyError(text)
+            case "resume":
+                self.heard.append(text)
+                raise ZeroDivisionError(text)
+        return list(self.heard)
+
+
+class Decliner(Actor):
+    def on_start(self) -> None:
+        from actors import IgnoreStart
+
+        raise IgnoreStart
+
+
+class Broken(Actor):
+    def on_start(self) -> None:
+        raise LookupError("no start")
+
+
+class Stubborn(Performer):
+    def on_stop(self) -> None:
+        raise OSError("no stop")
+
+
+class Continuing(Performer):
+    def on_continue(self) -> None:
+        self.notes.append("continued")
+
+
+class Counting(Performer):
+    """An attribute and a method for a proxy."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.count = 3
+
+    def double(self, number: int) -> int:
+        return 2 * number
+
+
+def tell_to(self: Any, ref: Any, message: Any) -> None:
+    ref.tell(message)
+
+
+def call_out(self: Any, ref: Any, message: Any) -> Any:
+    return ref.call(message)
+
+
+def give(_: Any, value: Any) -> Any:
+    return value
+
+
+def sender_of(self: Any) -> Any:
+    return self.sender
+
+
+def sibling_of(self: Any, id: str) -> Any:
+    return self.sibling(id)
+
+
+def call_sibling(self: Any, id: str, message: Any) -> Any:
+    return self.sibling(id).call(message)
+
+
+def correlation(self: Any) -> Any:
+    return self.correlation_id
+
+
+def register(self: Any, name: str) -> None:
+    self.register(name)
+
+
+def join(self: Any, group: str) -> None:
+    self.join(group)
+
+
+def monitor(self: Any, ref: Any) -> int:
+    return self.monitor(ref)
+
+
+def link(self: Any, ref: Any) -> None:
+    self.link(ref)
+
+
+def take(self: Any) -> None:
+    self.taken = self.take_reply()
+
+
+def answer_taken(self: Any, value: Any) -> None:
+    self.taken.answer(value)
+
+
+def stash(self: Any) -> None:
+    if "open" not in self.notes:
+        self.stash()
+    else:
+        self.notes.append("unstashed")
+
+
+def unstash(self: Any) -> None:
+    self.notes.append("open")
+    self.unstash()
+
+
+def later(self: Any, message: Any) -> None:
+    self.tell_after(0.001, message)
+
+
+def stop_self(self: Any) -> None:
+    self.stop()
+
+
+def exit_self(self: Any) -> None:
+    self.exit(Shutdown("enough"))
+
+
+def show(self: Any, value: Any) -> None:
+    self.publish_view(value)
+
+
+def keep(self: Any) -> Any:
+    return self.kept(list)
+
+
+def spawn_below(self: Any) -> Any:
+    return self.spawn(Performer)
+
+
+def own_ref(self: Any) -> Any:
+    return self.ref
+
+
+def forward_to(self: Any, ref: Any) -> None:
+    self.forward(ref, "forwarded")
+
+
+def kill_self(self: Any) -> None:
+    self.ref.kill()
+
+
+def say_healthy(self: Any) -> None:
+    self.healthy()
+
+
+def stop_other(self: Any, ref: Any) -> None:
+    ref.stop(block=False)
+
+
+async def wait_long(_: Any) -> None:
+    await asyncio.get_running_loop().create_future()
+
+
+def random_number(_: Any) -> float:
+    return random.random()
+
+
+@in_loop
+async def test_tell_ask_and_call_reach_a_typed_handler() -> None:
+    async with tree(placed(start=Parser, args={"factor": 3})) as (s, root):
+        a = root.child("a")
+        assert await a.call(Load(number=2)) == 6
+        assert await asyncio.to_thread(a.ask, Load(number=3)) == 9
+        assert await a.ask(Load(number=4), block=False) == 12
+        with pytest.raises(UnhandledMessage):
+            await a.call(3.5)
+        assert [letter.reason for letter in s.seen(DeadLetter)] == ["unhandled"]
+        assert a.status().host == "process"
+        assert a.statistics().handled == 4
+        assert a.state() == {}
+
+
+@in_loop
+async def test_an_exception_of_answers_or_resumes_leaves_the_process() -> None:
+    async with tree(placed(start=Parser)) as (s, root):
+        a = root.child("a")
+        with pytest.raises(KeyError):
+            await a.call("answer")
+        a.tell("answer")
+        with pytest.raises(ZeroDivisionError):
+            await a.call("resume")
+        assert await a.call("heard") == ["resume"]
+        assert a.incarnation == 1
+        assert a.statistics().resumed == 1
+        assert len(s.seen(Survived)) == 1
+        assert [letter.reason for letter in s.seen(DeadLetter)] == ["unheard"]
+
+
+@in_loop
+async def test_the_actor_knows_its_path_and_incarnation_there() -> None:
+    async with tree(placed()) as (_, root):
+        a = root.child("a")
+        assert await a.call(cast.where) == ("root/a", 1, "a")
+        a.tell(cast.leave)
+        assert await a.call(cast.where) == ("root/a", 2, "a")
+        assert await a.call(own_ref) is a
+
+
+@in_loop
+async def test_refs_travel_in_messages_and_answers_and_are_the_same_object() -> None:
+    async with tree(placed(), child("listener", Listener)) as (_, root):
+        a, listener = root.child("a"), root.child("listener")
+        assert await a.call(partial(give, value=listener)) is listener
+        await a.call(partial(tell_to, ref=listener, message=("from", a)))
+        while not (heard := listener.state()["heard"]):
+            await asyncio.sleep(0.001)
+        assert heard == [("from", a)]
+
+
+@in_loop
+async def test_an_actor_asks_others_and_is_their_sender() -> None:
+    async with tree(placed(start=AsyncPerformer), child("listener", Listener)) as (_, root):
+        a, listener = root.child("a"), root.child("listener")
+        assert await a.call(partial(call_out, ref=listener, message="question")) == ("heard", "question")
+        assert await a.call(partial(call_out, ref=listener, message=sender_of)) is a
+        assert await a.call(partial(call_sibling, id="listener", message=1)) == ("heard", 1)
+        assert await a.call(partial(sibling_of, id="listener")) is listener
+        with pytest.raises(NoSuchActor):
+            await a.call(partial(sibling_of, id="stranger"))
+
+
+@in_loop
+async def test_correlation_ids_cross_in_both_directions() -> None:
+    async with tree(placed(start=AsyncPerformer), child("b", Performer)) as (_, root):
+        a, b = root.child("a"), root.child("b")
+        assert await a.call(correlation, correlation_id="c-1") == "c-1"
+        assert await a.call(partial(call_out, ref=b, message=correlation), correlation_id="c-2") == "c-2"
+
+
+@in_loop
+async def test_a_deadline_passes_and_the_late_answer_is_a_dead_letter(tmp_path: Path) -> None:
+    door = Door(tmp_path)
+    async with tree(placed(start=AsyncPerformer)) as (_, root):
+        a = root.child("a")
+        asked = asyncio.ensure_future(a.call(door.then(wait_long), timeout=0.02))
+        await door.opened()
+        with pytest.raises(CallTimeout):
+            await asked
+        assert await a.call("next") == "next"
+
+
+@in_loop
+async def test_a_wait_that_would_never_end_is_refused_across_the_process() -> None:
+    async with tree(placed("a"), placed("b")) as (_, root):
+        a, b = root.child("a"), root.child("b")
+        back = partial(call_out, ref=a, message="back")
+        with pytest.raises(DeadlockError) as caught:
+            await a.call(partial(call_out_async, ref=b, message=back))
+        assert set(caught.value.chain) == {"root/a", "root/b"}
+
+
+async def call_out_async(self: Any, ref: Any, message: Any) -> Any:
+    return await ref.call(message)
+
+
+@in_loop
+async def test_names_and_groups_are_those_of_the_program() -> None:
+    async with tree(placed("a"), placed("b")) as (s, root):
+        a, b = root.child("a"), root.child("b")
+        await a.call(partial(register, name="parser"))
+        assert s.runtime.whereis("parser") is a
+        with pytest.raises(NameTaken):
+            await b.call(partial(register, name="parser"))
+        assert await a.call(partial(register, name="parser")) is None
+        await a.call(partial(join, group="workers"))
+        assert s.runtime.members("workers") == [a]
+        down = a.monitor()
+        a.tell(cast.leave)
+        await down
+        assert s.runtime.whereis("parser") is None
+        assert s.runtime.members("workers") == []
+
+
+@in_loop
+async def test_a_monitor_of_a_process_hears_of_the_end_of_an_outside_actor() -> None:
+    async with tree(placed("a"), child("b", Performer, backoff=None)) as (_, root):
+        a, b = root.child("a"), root.child("b")
+        number = await a.call(partial(monitor, ref=b))
+        b.kill()
+        while not (heard := await a.call(cast.downs)):
+            await asyncio.sleep(0.001)
+        assert [(type(each), each.ref, each.monitor) for each in heard] == [(Down, b, number)]
+        assert await b.call("again") == "again"
+
+
+@in_loop
+async def test_a_link_ends_the_process_with_its_partner() -> None:
+    async with tree(placed("a", restart="temporary"), child("b", Performer, backoff=None)) as (_, root):
+        a, b = root.child("a"), root.child("b")
+        await a.call(partial(link, ref=b))
+        b.tell(cast.fail)
+        assert isinstance(crash_of(await a.ended()), LinkedExit)
+
+
+@in_loop
+async def test_the_crash_of_a_process_ends_its_linked_partner() -> None:
+    async with tree(placed("a"), child("b", Performer, restart="temporary")) as (_, root):
+        a, b = root.child("a"), root.child("b")
+        await a.call(partial(link, ref=b))
+        a.tell(cast.segfault)
+        assert isinstance(crash_of(await b.ended()), LinkedExit)
+
+
+@in_loop
+async def test_a_reply_that_is_taken_over_is_answered_later() -> None:
+    async with tree(placed()) as (_, root):
+        a = root.child("a")
+        asked = a.ask(take, block=False)
+        await a.call("handled since")
+        assert not asked.done()
+        await a.call(partial(answer_taken, value=5))
+        assert await asked == 5
+
+
+@in_loop
+async def test_a_reply_that_is_taken_over_fails_with_the_process() -> None:
+    async with tree(placed()) as (_, root):
+        a = root.child("a")
+        asked = a.ask(take, block=False)
+        await a.call("handled since")
+        a.tell(cast.leave)
+        with pytest.raises((ActorCrashed, ActorDeadError, cast.PlaceLost)):
+            await asked
+
+
+@in_loop
+async def test_a_forwarded_message_is_answered_by_the_other_actor() -> None:
+    async with tree(placed(), child("listener", Listener)) as (_, root):
+        a, listener = root.child("a"), root.child("listener")
+        assert await a.call(partial(forward_to, ref=listener)) == ("heard", "forwarded")
+
+
+@in_loop
+async def test_a_stashed_message_survives_the_process() -> None:
+    async with tree(placed()) as (_, root):
+        a = root.child("a")
+        a.tell(stash)
+        assert await a.call("between") == "between"
+        await a.call(unstash)
+        assert await a.call(cast.notes) == ["open", "unstashed"]
+        b_down = a.monitor()
+        a.tell(cast.leave)
+        await b_down
+        a.tell(stash)
+        await a.call("between")
+        down = a.monitor()
+        a.tell(cast.leave)
+        await down
+        assert await a.call(cast.notes) == []
+        await a.call(unstash)
+        assert await a.call(cast.notes) == ["open", "unstashed"]
+
+
+@in_loop
+async def test_a_timer_runs_inside_and_ends_with_the_process() -> None:
+    async with tree(placed()) as (_, root):
+        a = root.child("a")
+        await a.call(partial(later, message=noting("timed")))
+        while not await a.call(cast.notes):
+            await asyncio.sleep(0.001)
+        assert await a.call(cast.notes) == ["timed"]
+
+
+@in_loop
+async def test_hooks_of_the_end_run_in_the_process_and_a_value_is_carried_over() -> None:
+    async with tree(child("listener", Listener)) as (s, root):
+        listener = root.child("listener")
+        a = await root.start_child(placed("a", Caretaker, args=(listener,)))
+        first = await a.call(pid)
+        await a.call(noting(1))
+        with pytest.raises(ValueError, match="no luck"):
+            await a.call(cast.fail)
+        assert await a.call(cast.notes) == [1, "restored"]
+        second = await a.call(pid)
+        await root.terminate_child("a")
+        heard = await listener.call(cast.heard)
+        assert heard == [("on_failure", first), ("on_stop", second)]
+        assert s.pids() != set()
+
+
+@in_loop
+async def test_a_start_that_declines_or_raises_is_told_as_anywhere() -> None:
+    async with stage() as s:
+        with pytest.raises(StartDeclined):
+            await s.runtime.spawn(Decliner, host=process())
+        with pytest.raises(cast.StartError) as caught:
+            await s.runtime.spawn(Broken, host=process())
+        assert isinstance(caught.value.__cause__, LookupError)
+
+
+@in_loop
+async def test_a_hook_for_the_end_that_raises_makes_the_exit_a_crash() -> None:
+    async with stage() as s:
+        a = await s.runtime.spawn(Stubborn, host=process())
+        a.stop(block=False)
+        assert isinstance(crash_of(await a.ended()), OSError)
+
+
+@in_loop
+async def test_on_continue_runs_before_the_first_message() -> None:
+    async with tree(placed(start=Continuing)) as (_, root):
+        assert await root.child("a").call(cast.notes) == ["continued"]
+
+
+@in_loop
+async def test_stop_handles_what_waits_and_stop_of_its_own_does_too() -> None:
+    async with stage() as s:
+        a = await s.runtime.spawn(Performer, host=process())
+        asked = [a.ask(number, block=False) for number in range(5)]
+        a.stop(block=False)
+        assert [await each for each in asked] == list(range(5))
+        assert (await a.ended()) == Shutdown("stop() was called")
+        b = await s.runtime.spawn(Performer, host=process())
+        b.tell(stop_self)
+        asked = [b.ask(number, block=False) for number in range(5)]
+        reason = await b.ended()
+        assert reason.kind == "normal"
+
+
+@in_loop
+async def test_an_actor_ends_itself_with_a_reason_of_its_own() -> None:
+    async with stage() as s:
+        a = await s.runtime.spawn(Performer, host=process())
+        a.tell(exit_self)
+        assert await a.ended() == Shutdown("enough")
+        b = await s.runtime.spawn(Performer, host=process())
+        b.tell(kill_self)
+        assert (await b.ended()).kind == "killed"
+
+
+@in_loop
+async def test_a_view_is_shown_in_the_program() -> None:
+    async with tree(placed()) as (_, root):
+        a = root.child("a")
+        await a.call(partial(show, value={"pages": 3}))
+        assert a.view() == {"pages": 3}
+
+
+@in_loop
+async def test_healthy_is_heard_by_the_supervisor() -> None:
+    async with tree(placed(backoff=exponential(reset="healthy"))) as (_, root):
+        a = root.child("a")
+        await a.call(say_healthy)
+        cell = a._cell
+        assert cell.possessions is not None
+        assert cell.possessions.healthy
+
+
+@in_loop
+async def test_what_a_process_cannot_keep_is_refused_in_words() -> None:
+    async with tree(placed()) as (_, root):
+        with pytest.raises(NotInPlace, match="carry_over"):
+            await root.child("a").call(keep)
+
+
+@in_loop
+async def test_the_ref_of_an_actor_started_inside_does_not_leave_the_process() -> None:
+    async with tree(placed(start=AsyncPerformer)) as (_, root):
+        with pytest.raises(NotSendable, match="started inside"):
+            await root.child("a").call(give_child)
+
+
+async def give_child(self: Any) -> Any:
+    return await self.spawn(Performer)
+
+
+@in_loop
+async def test_a_proxy_reaches_attributes_and_methods() -> None:
+    async with tree(placed(start=Counting)) as (_, root):
+        proxy = root.child("a").proxy()
+        assert await proxy.double(4) == 8
+
+
+@in_loop
+async def test_orders_to_others_reach_them() -> None:
+    async with stage() as s:
+        listener = await s.runtime.spawn(Listener)
+        a = await s.runtime.spawn(Performer, host=process())
+        a.tell(partial(stop_other, ref=listener))
+        assert (await listener.ended()).kind == "shutdown"
+
+
+@in_loop
+async def test_suspend_and_resume_hold_the_messages_in_the_program() -> None:
+    async with tree(placed()) as (_, root):
+        a = root.child("a")
+        await a.call(1)
+        a.suspend()
+        asked = a.ask(2, block=False)
+        await asyncio.sleep(0)
+        assert a.status().suspended
+        assert not asked.done()
+        a.resume()
+        assert await asked == 2
+
+
+@in_loop
+async def test_log_records_reach_the_logger_of_the_same_name(caplog: pytest.LogCaptureFixture) -> None:
+    async with tree(placed()) as (_, root):
+        with caplog.at_level(logging.WARNING):
+            await root.child("a").call(cast.log)
+        assert [(each.name, each.getMessage()) for each in caplog.records] == [
+            ("tests.of.places", "a word from inside")
+        ]
+
+
+@in_loop
+async def test_handlers_of_a_concurrent_class_wait_beside_each_other() -> None:
+    async with tree(placed(start=AsyncPerformer)) as (_, root):
+        a = root.child("a")
+        waiting = [asyncio.ensure_future(a.call(wait_long, timeout=0.05)) for _ in range(3)]
+        assert await a.call("through") == "through"
+        for each in waiting:
+            with pytest.raises(CallTimeout):
+                await each
+
+
+@in_loop
+async def test_each_process_has_a_randomness_of_its_own() -> None:
+    async with tree(placed("a"), placed("b")) as (_, root):
+        assert await root.child("a").call(random_number) != await root.child("b").call(random_number)
+
+
+@in_loop
+async def test_a_value_of_carry_over_that_cannot_be_sent_is_an_event() -> None:
+    async with tree(child("listener", Listener)) as (s, root):
+        a = await root.start_child(placed("a", Caretaker, args=(root.child("listener"),)))
+        await a.call(hold_unsendable)
+        with pytest.raises(ValueError, match="no luck"):
+            await a.call(cast.fail)
+        assert await a.call(cast.notes) == []
+        (failed,) = s.seen(HookFailed)
+        assert failed.hook == "carry_over"
+        assert isinstance(failed.error, NotSendable)
+
+
+def hold_unsendable(self: Any) -> None:
+    self.notes.append(cast.Unsendable())
+
+
+@in_loop
+async def test_a_program_that_is_forked_leaves_the_place_to_its_parent() -> None:
+    """Guards the lifeline: a fork of the program that outlives it must not keep a place alive."""
+    async with tree(placed()) as (_, root):
+        before = await root.child("a").call(pid)
+        child_pid = os.fork()
+        if child_pid == 0:
+            os._exit(0)
+        os.waitpid(child_pid, 0)
+        assert await root.child("a").call(pid) == before
+
+
+@in_loop
+async def test_a_crash_while_another_message_waits_is_the_first_ones() -> None:
+    async with tree(placed()) as (_, root):
+        a = root.child("a")
+        down = a.monitor()
+        a.tell(cast.fail)
+        assert await a.call("kept") == "kept"
+        assert isinstance((await down).reason, Crashed)
