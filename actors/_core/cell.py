@@ -376,6 +376,16 @@ class Cell:
             self.envelope = None
         self.reopen()
 
+    def handled_elsewhere(self, envelopes: Sequence[Envelope]) -> None:
+        """The handlers of these messages have ended in another process, and their askers have what they get."""
+        if self.noted or self.runtime.observed:
+            for envelope in envelopes:
+                outcomes.note(self, envelope, "done")
+        self.active -= len(envelopes)
+        if not self.active:
+            self.envelope = None
+        self.reopen()
+
     def let_go(self, envelope: Envelope) -> None:
         """A message that was under way elsewhere has its end, and no handler of this process answers it. It does not
         count as progress.

@@ -138,6 +138,11 @@ class PeerRuntime(Runtime):
         self.observer = observer
         self.registry = PeerRegistry(peer, self.control_call)
 
+    def make_hosts(self) -> None:
+        """Makes the hosts. After each message others have a turn: what it has told them is sent before the next one."""
+        super().make_hosts()
+        self.loop_host.slice = 1
+
     def find(self, path: str) -> ActorRef[Any] | None:
         cell = self.cells.get(path)
         if cell is None or isinstance(cell, OutsideCell):

@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import faulthandler
 import logging
+import mmap
 import os
 import pickle
 import resource
@@ -33,7 +34,7 @@ from actors._peer.inside import InnerCell, LinkReply, NumberedEnvelope, PeerRunt
 from actors._peer.outside import OutsideCell
 from actors._place.codec import Codec, RefKey, key_for
 from actors._place.link import FrameLink
-from actors._place.place import VERSION
+from actors._place.place import NOTES, VERSION
 from actors._user_code.text import type_name
 from actors.errors import NotInPlace, NotReceivable, NotSendable
 from actors.events import (
@@ -51,11 +52,13 @@ _OF_THE_ACTOR = (HookFailed, Abandoned, UncaughtException)
 """The events about the actor itself that the program does not publish of its own."""
 
 
-def run(request: dict[str, Any], cpus: set[int] | None, link: int, lifeline: int, lookups: int, faults: int) -> None:
+def run(
+    request: dict[str, Any], cpus: set[int] | None, link: int, lifeline: int, lookups: int, faults: int, notes: int
+) -> None:
     """The life of the process, after the fork. The lifeline stays open, or the kernel ends the process."""
     faulthandler.enable(faults)
     title(request["path"])
-    peer = PlacePeer(socket.socket(fileno=lookups), str(request["path"]))
+    peer = PlacePeer(socket.socket(fileno=lookups), mmap.mmap(notes, NOTES.size), str(request["path"]))
     asyncio.run(peer.live(socket.socket(fileno=link), partial(confine, request, cpus)))
 
 
@@ -81,13 +84,16 @@ def confine(request: dict[str, Any], cpus: set[int] | None) -> None:
 class PlacePeer:
     """Runs the actor, and speaks with the program."""
 
-    def __init__(self, lookups: socket.socket, path: str) -> None:
+    def __init__(self, lookups: socket.socket, notes: mmap.mmap, path: str) -> None:
         self.path = path
         self.runtime: PeerRuntime
         self.cell: InnerCell
         self.codec = Codec(self._key_of, self._ref_of)
         self._link: FrameLink
         self._lookups = lookups
+        self._notes = notes
+        self._handled: list[int] = []
+        """The numbers of the messages that were handled, and that was not said."""
         self._looking = threading.Lock()
         self._cells = threading.Lock()
         self._over: asyncio.Future[None]
@@ -156,19 +162,38 @@ class PlacePeer:
 
     def send(self, *frame: object) -> None:
         """Sends a frame. From any thread."""
-        self.runtime.on_loop(partial(self._link.send, *frame))
+        self.runtime.on_loop(partial(self._send, *frame))
+
+    def _send(self, *frame: object) -> None:
+        self._say_handled()
+        self._link.send(*frame)
+
+    def _say_handled(self) -> None:
+        """Says which messages were handled: before anything else is said, so that all comes in order."""
+        if self._handled:
+            handled, self._handled = self._handled, []
+            self._link.send("handled", *handled)
 
     def send_now(self, *frame: object) -> None:
         """Sends a frame at once where this is the thread of the loop: the code that runs next may end the process."""
         if self.runtime.on_loop_thread:
-            self._link.send(*frame)
+            self._send(*frame)
             self._link.write_now()
         else:
             self.send(*frame)
 
-    def write_now(self) -> None:
-        """Sends what waits to be sent. A handler begins, and may end the process."""
+    def begins(self, number: int) -> None:
+        """A handler begins with a message, and may end the process: what was said until now is sent. That earlier
+        messages were handled is noted in shared memory, and said later.
+        """
         if self.runtime.on_loop_thread:
+            self._link.write_now()
+        NOTES.pack_into(self._notes, 0, number)
+
+    def write_now(self) -> None:
+        """Sends what waits to be sent. A hook begins, and may end the process."""
+        if self.runtime.on_loop_thread:
+            self._say_handled()
             self._link.write_now()
 
     def reply(self, number: int, is_result: bool, value: Any) -> None:
@@ -202,14 +227,14 @@ class PlacePeer:
                 dead_letter(self.cell, message, "unsendable", envelope, error)
             return
         if reply is None:
-            self._link.send("tell", path, body, envelope.correlation_id)
+            self._send("tell", path, body, envelope.correlation_id)
             return
         self._asked += 1
         self._questions[self._asked] = reply
         waiting = self.cell.waiting
         waits = waiting is not None and waiting[1] is reply
         left = None if envelope.deadline is None else envelope.deadline - self.runtime.now()
-        self._link.send("ask", self._asked, path, body, left, envelope.correlation_id, waits)
+        self._send("ask", self._asked, path, body, left, envelope.correlation_id, waits)
 
     def look_up(self, what: str, name: str, kind: str | None = None) -> Any:
         """Asks the program, and blocks this thread until it answers. Raises what was raised there."""
@@ -379,9 +404,16 @@ class PlacePeer:
         if getattr(envelope, "aside", False):
             self.send("stashed", envelope.number)
         elif outcome == "done":
-            self.send("handled", envelope.number)
+            self.runtime.on_loop(partial(self._is_handled, envelope.number))
         else:  # whether the actor crashes by it is decided after this, on the loop thread
             self.runtime.control_call(self.runtime.control_call, self._judge, envelope)
+
+    def _is_handled(self, number: int) -> None:
+        self._handled.append(number)
+        if self._link.has_output:
+            self._say_handled()  # it goes along
+        elif len(self._handled) == 1:
+            self._link.soon(self.write_now)
 
     def _judge(self, envelope: NumberedEnvelope) -> None:
         cell = self.cell
@@ -454,8 +486,8 @@ class PeerObserver:
         return make_queue(None, cell.path, lambda _: None, cell.runtime.park)
 
     def taken(self, cell: Cell, envelope: Envelope, handler: HandlerFunction, /) -> HandlerFunction:
-        if isinstance(envelope, NumberedEnvelope):
-            self._peer.write_now()
+        if type(envelope) is NumberedEnvelope:
+            self._peer.begins(envelope.number)
         return handler
 
     def handled(self, cell: Cell, envelope: Envelope, outcome: str, /) -> None:

@@ -26,6 +26,8 @@ from typing import Any
 
 LONGEST = 1 << 17
 _DESCRIPTORS = 8
+_IMPORTED = ("actors._peer.peer", "actors._pykka.foreign", "actors._core.placed")
+"""What every place needs."""
 F_SETSIG = 10
 """Of Linux; the module `fcntl` of Python 3.11 has no name for it."""
 
@@ -48,7 +50,10 @@ def main(control: int, lifeline: int) -> None:
     arm(lifeline)
     for each in (signal.SIGINT, signal.SIGHUP, signal.SIGQUIT, signal.SIGTSTP):
         signal.signal(each, signal.SIG_IGN)
-    importlib.import_module("actors._peer.peer")
+    for name in _IMPORTED:
+        importlib.import_module(name)
+    gc.collect()
+    gc.freeze()  # what is there stays, and a collection in a child does not copy its pages
     Zygote(socket.socket(fileno=control), lifeline).run()
 
 

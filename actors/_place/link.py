@@ -63,6 +63,15 @@ class FrameLink:
             self._flushing = True
             self._loop.call_soon(self._flush, context=self._context.copy())
 
+    @property
+    def has_output(self) -> bool:
+        """Whether something waits to be written."""
+        return bool(self._out)
+
+    def soon(self, then: Callable[[], object]) -> None:
+        """Calls `then` in the next pass of the loop."""
+        self._loop.call_soon(then, context=self._context.copy())
+
     def flush(self) -> None:
         """Writes what is left, and blocks until the other end has taken it: for a process that ends."""
         self._socket.setblocking(True)

@@ -12,6 +12,7 @@ import itertools
 import os
 import signal
 import socket
+import struct
 import sys
 from collections.abc import Callable
 from functools import partial
@@ -42,6 +43,10 @@ if TYPE_CHECKING:
 PROTOCOL = 1
 """The version of the frames between the two processes."""
 VERSION = f"Python {sys.version.split()[0]} with protocol {PROTOCOL}"
+NOTES = struct.Struct("=Q")
+"""What the process notes in memory that both share: the number of the last message that the actor has begun with. It
+is there when the process is not.
+"""
 MOST_BYTES = (1 << 32) - (1 << 16)
 """The most bytes of a pickled message."""
 
@@ -80,6 +85,7 @@ class ProcessPlace:
         self._lifeline = -1
         self._process = -1
         self._faults = -1
+        self._notes = -1
         self._closed = False
         self._ending = False
         """Whether the actor there ends, by a crash or its own wish, or was told to."""
@@ -122,8 +128,9 @@ class ProcessPlace:
         here, there = socket.socketpair()
         asking, asked = socket.socketpair()
         reader, self._lifeline = os.pipe()
-        self._faults = os.memfd_create("faults")
-        descriptors = (there.detach(), reader, asked.detach(), os.dup(self._faults))
+        self._faults, self._notes = os.memfd_create("faults"), os.memfd_create("notes")
+        os.ftruncate(self._notes, NOTES.size)
+        descriptors = (there.detach(), reader, asked.detach(), os.dup(self._faults), os.dup(self._notes))
         loop, context = self._runtime.loop, self._runtime.context
         self._link = FrameLink(loop, context, here, self._received, self._link_lost)
         self._lookups = FrameLink(loop, context, asking, self._outward.looked_up, lambda: None)
@@ -249,7 +256,6 @@ class ProcessPlace:
         """The process is gone, by this error if it was not told to end."""
         if self.over.done():
             return
-        self._close()
         for timer in self._timed.values():
             timer.cancel()
         self._timed.clear()
@@ -259,6 +265,7 @@ class ProcessPlace:
                 self._settle(None if self._killed or self._gone is not None else error)
             except BaseException as failure:  # noqa: BLE001 - see LoopHost._drain
                 self._runtime.turn_failed(cell, failure)
+        self._close()
         self.over.set_result(None)
         if not self.started.done():
             self.started.set_exception(error if error is not None else asyncio.CancelledError())
@@ -307,10 +314,18 @@ class ProcessPlace:
             cell.hand_back([*again, *waiting])
 
     def _split(self) -> tuple[list[Envelope], list[Envelope]]:
-        """The messages under way: those that the actor has begun with, or may have, and those that wait there."""
-        every = list(self._under_way.values())
-        most = self._kind.inside.concurrency
-        return every[:most], every[most:]
+        """The messages under way: those that the actor has begun with, and those that wait there. Those before the one
+        that a single handler has begun with were handled, and that was not said.
+        """
+        last = NOTES.unpack(os.pread(self._notes, NOTES.size, 0))[0]
+        if self._kind.inside.concurrency == 1:
+            for number in [number for number in self._under_way if number < last]:
+                asked = self._under_way[number]
+                if asked.reply is not None and not asked.reply.done():
+                    settle_failure(asked.reply, self.lost_error("has ended before it sent the answer"), self.path)
+                self._handled(number)
+        begun = [envelope for number, envelope in self._under_way.items() if number <= last]
+        return begun, list(self._under_way.values())[len(begun) :]
 
     def under_way(self) -> list[Envelope]:
         """The messages that the process has not handled."""
@@ -331,7 +346,7 @@ class ProcessPlace:
         self._lookups.close()
         if self._grace is not None:
             self._grace.cancel()
-        for each in (self._lifeline, self._faults):
+        for each in (self._lifeline, self._faults, self._notes):
             os.close(each)
         self._faults = -1
         if self._process >= 0:
@@ -464,17 +479,20 @@ class ProcessPlace:
         else:
             settle_failure(envelope.reply, self.error_of(body), self.path)
 
-    def _handled(self, number: int) -> None:
-        envelope = self._taken(number)
-        if envelope is None:
-            self._aside.pop(number, None)  # it was stashed, and has been handled since
-            return
-        if envelope.reply is not None:
-            if not envelope.reply.done():
-                owed = self._owed[number] = Envelope(envelope.message, envelope.sender, envelope.reply)
-                owed.correlation_id = envelope.correlation_id
-            envelope.reply = None
-        self._cell.finished(envelope, None, None, self.incarnation)
+    def _handled(self, *numbers: int) -> None:
+        ended = []
+        for number in numbers:
+            envelope = self._taken(number)
+            if envelope is None:
+                self._aside.pop(number, None)  # it was stashed, and has been handled since
+                continue
+            if envelope.reply is not None:
+                if not envelope.reply.done():
+                    self._owed[number] = Envelope(envelope.message, envelope.sender, envelope.reply)
+                envelope.reply = None
+            ended.append(envelope)
+        if ended:
+            self._cell.handled_elsewhere(ended)
 
     def _failed(self, number: int, fate: str, encoded: Any) -> None:
         """The handler has raised, and the actor lives on."""

@@ -23,7 +23,7 @@ _VALUE = AttrInfo(callable=False, traversable=False)
 
 def present(cell: Cell) -> Any:
     """The present instance of a cell, or the one whose constructor this is; None: there is none now."""
-    actor = cell.actor
+    actor = None if cell.kind.placed else cell.actor  # in another process, the class alone tells
     if actor is None:
         construction = under_construction.get()
         if construction is not None and construction.cell is cell:
@@ -73,7 +73,8 @@ class Proxy(pykka.ActorProxy[A]):
 
     Its attributes are those of the present instance. While there is none, methods and other attributes of the class are
     known, and any other attribute waits in this thread for the next incarnation. An event loop must not wait: there, an
-    attribute that only instances have is taken for a value, whose future waits.
+    attribute that only instances have is taken for a value, whose future waits. So it is for an actor in a process of
+    its own.
     """
 
     actor_ref: ActorRef[A]
@@ -115,7 +116,7 @@ class Proxy(pykka.ActorProxy[A]):
             of_class = introspect_attrs(root=PresentInstance(cell), proxy=self).get(path)
             if of_class is not None:
                 return of_class
-            if cell.closed or asyncio._get_running_loop() is not None:
+            if cell.closed or cell.kind.placed or asyncio._get_running_loop() is not None:
                 return _VALUE  # its future waits for the next incarnation, or says that there is none
             actor = self.actor_ref.ask(ProxyGetAttr(attr_path=()), timeout=None)
         self._known_attrs = introspect_attrs(root=actor, proxy=self)

@@ -6,6 +6,7 @@ import asyncio
 import ctypes
 import logging
 import os
+import select
 import signal
 import time
 import uuid
@@ -120,7 +121,7 @@ def pid(_: Any) -> int:
 
 
 def where(self: Any) -> tuple[str, int, str]:
-    return self.path, self.incarnation, self.id
+    return self.path, self.incarnation, self.ref.id
 
 
 def segfault(_: Any) -> None:
@@ -185,6 +186,15 @@ class Door:
     async def opened(self) -> None:
         """Returns when a handler has begun."""
         assert await asyncio.to_thread(self._path.read_text, "utf-8") == "begun"
+
+
+async def wait_long(_: Any) -> None:
+    await asyncio.get_running_loop().create_future()
+
+
+def nap(_: Any, seconds: float) -> None:
+    """Blocks its thread for so long."""
+    select.select([], [], [], seconds)
 
 
 def allocate(_: Any) -> int:

@@ -223,8 +223,8 @@ async def wait_long(_: Any) -> None:
     await asyncio.get_running_loop().create_future()
 
 
-def random_number(_: Any) -> float:
-    return random.random()
+def random_number(_: Any) -> int:
+    return random.getrandbits(64)
 
 
 @in_loop
@@ -541,6 +541,7 @@ async def test_a_proxy_reaches_attributes_and_methods() -> None:
     async with tree(placed(start=Counting)) as (_, root):
         proxy = root.child("a").proxy()
         assert await proxy.double(4) == 8
+        assert await proxy.count == 3
 
 
 @in_loop
@@ -571,9 +572,8 @@ async def test_log_records_reach_the_logger_of_the_same_name(caplog: pytest.LogC
     async with tree(placed()) as (_, root):
         with caplog.at_level(logging.WARNING):
             await root.child("a").call(cast.log)
-        assert [(each.name, each.getMessage()) for each in caplog.records] == [
-            ("tests.of.places", "a word from inside")
-        ]
+        (record,) = caplog.records
+        assert (record.name, record.getMessage()) == ("tests.of.places", "a word from inside")
 
 
 @in_loop
