@@ -45,6 +45,11 @@ def arm(lifeline: int) -> None:
         os._exit(1)
 
 
+def disarm(lifeline: int) -> None:
+    """Takes that back: this process looks itself after its end, and after that of what it has forked."""
+    fcntl.fcntl(lifeline, fcntl.F_SETFL, fcntl.fcntl(lifeline, fcntl.F_GETFL) & ~os.O_ASYNC)
+
+
 def main(control: int, lifeline: int) -> None:
     """The whole life of the zygote."""
     arm(lifeline)
@@ -75,6 +80,7 @@ class Zygote:
         """Runs until the program closes the control socket."""
         signal.signal(signal.SIGCHLD, lambda *_: None)
         signal.set_wakeup_fd(self._woken, warn_on_full_buffer=False)
+        disarm(self._lifeline)
         self._tell("ready")
         poll = select.poll()
         poll.register(self._control, select.POLLIN)
@@ -177,11 +183,13 @@ class Zygote:
         if name in self._preloaded:
             return
         self._preloaded.add(name)
+        arm(self._lifeline)  # an import may take for ever
         with contextlib.suppress(BaseException):  # of the user's module, which raises anything
             if name == "__main__":
                 import_main(main)
             else:
                 importlib.import_module(name)
+        disarm(self._lifeline)
         gc.collect()
         gc.freeze()
 

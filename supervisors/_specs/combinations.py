@@ -45,7 +45,7 @@ def start_faults(start: object, values: Mapping[str, object]) -> list[str]:
         if not issubclass(start, Actor):  # a class of pykka's may have an attribute of this name
             problem = wrong_host(start, _host(host)) if is_host(_host(host)) else None
             return [] if problem is None else [problem]
-        where = start.host if host is None else _host(host)
+        where = _host(start.host if host is None else host)
         problem = wrong_host(start, where) if is_host(where) else None
         if problem is None and isinstance(where, ProcessSpec):
             return process_faults(start, where, values)

@@ -6,8 +6,9 @@ import asyncio
 import ctypes
 import logging
 import os
-import select
 import signal
+import subprocess
+import sys
 import time
 import uuid
 from collections.abc import AsyncIterator, Callable
@@ -16,10 +17,8 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from actors import Actor, ActorRef, Crashed, Down, ExitReason, LifecycleEvent, Message, PlaceLost, Runtime, StartError
+from actors import Actor, ActorRef, Crashed, Down, ExitReason, LifecycleEvent, Message, Runtime
 from supervisors import ChildSpec, SupervisorRef, child, process, start, supervisor
-
-__all__ = ["PlaceLost", "StartError"]
 
 MARK = "LETITCRASH_TEST_STAGE"
 """The environment variable by which the processes of a test are found."""
@@ -166,18 +165,38 @@ def stuck_in_c(_: Any) -> None:
     ctypes.PyDLL(None).sleep(1000)
 
 
+def fork_helper(_: Any) -> None:
+    """Leaves a process of its own behind, and computes."""
+    subprocess.Popen([sys.executable, "-c", "import signal; signal.pause()"])
+    while True:
+        pass
+
+
 def begin_and(self: Any, act: Callable[[Any], Any], door: str) -> Any:
     """Says that it has begun, and acts."""
     Path(door).write_text("begun", encoding="utf-8")
     return act(self)
 
 
+def wait_at(_: Any, door: str) -> str:
+    return Path(door).read_text(encoding="utf-8")
+
+
 class Door:
     """A pipe in the file system, through which a handler says that it has begun, whatever its event loop does."""
 
-    def __init__(self, folder: Path) -> None:
-        self._path = folder / "door"
+    def __init__(self, folder: Path, name: str = "door") -> None:
+        self._path = folder / name
         os.mkfifo(self._path)
+
+    @property
+    def wait(self) -> Callable[[Any], Any]:
+        """A message whose handler blocks until the door is opened."""
+        return partial(wait_at, door=str(self._path))
+
+    def open(self) -> None:
+        """Lets a handler go on that waits."""
+        self._path.write_text("open", encoding="utf-8")
 
     def then(self, act: Callable[[Any], Any]) -> Callable[[Any], Any]:
         """A message whose handler says that it has begun, and acts."""
@@ -190,11 +209,6 @@ class Door:
 
 async def wait_long(_: Any) -> None:
     await asyncio.get_running_loop().create_future()
-
-
-def nap(_: Any, seconds: float) -> None:
-    """Blocks its thread for so long."""
-    select.select([], [], [], seconds)
 
 
 def allocate(_: Any) -> int:

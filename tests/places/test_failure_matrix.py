@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import signal
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,7 @@ from actors import (
     HandlerTimeout,
     Killed,
     Lost,
+    ManualClock,
     NotReceivable,
     NotSendable,
     PlaceLost,
@@ -26,7 +28,7 @@ from actors import (
     VersionMismatch,
     process,
 )
-from supervisors import child
+from supervisors import child, start, supervisor
 from tests.places import cast
 from tests.places.cast import Door, Listener, Load, Performer, crash_of, noting, pid, placed, stage, tree
 from tests.support import in_loop
@@ -154,7 +156,7 @@ async def test_a_process_that_is_killed_while_idle_is_noticed() -> None:
     async with tree(placed()) as (_, root):
         a = root.child("a")
         down = a.monitor()
-        cast.os.kill(await a.call(pid), signal.SIGKILL)
+        os.kill(await a.call(pid), signal.SIGKILL)
         reason = (await down).reason
         assert isinstance(reason, Lost)
         assert await a.call("again") == "again"
@@ -217,16 +219,23 @@ async def test_a_process_that_does_not_stop_in_time_is_killed(tmp_path: Path) ->
 
 
 @in_loop
-async def test_a_handler_timeout_ends_the_process_and_the_message_is_known() -> None:
-    async with tree(placed(handler_timeout=0.05, redeliver=1)) as (s, root):
-        a = root.child("a")
-        down = a.monitor()
-        a.tell(cast.spin)
-        a.tell(noting("after"))
-        assert isinstance(crash_of((await down).reason), HandlerTimeout)
-        while not s.seen(Quarantined):
-            await asyncio.sleep(0.001)
-        assert await a.call(cast.notes) == ["after"]
+async def test_a_handler_timeout_ends_the_process_and_the_message_is_known(tmp_path: Path) -> None:
+    clock, door = ManualClock(), Door(tmp_path)
+    async with stage(clock=lambda _: clock) as s:
+        tree = supervisor("root", placed(handler_timeout=10, redeliver=1))
+        async with start(tree, runtime=s.runtime) as root:
+            a = root.child("a")
+            a.tell(door.then(cast.spin))
+            a.tell(noting("after"))
+            for crashes in (1, 2):
+                down = a.monitor()
+                await door.opened()
+                clock.advance(10)
+                assert isinstance(crash_of((await down).reason), HandlerTimeout)
+                assert a.statistics().crashes == crashes
+            assert await a.call(cast.notes) == ["after"]
+            (kept,) = s.seen(Quarantined)
+            assert kept.crashes == 2
 
 
 @in_loop
@@ -250,12 +259,12 @@ async def test_places_go_on_when_what_forked_them_ends_and_new_ones_start() -> N
         assert host is not None
         zygote = host.launcher.pid
         assert zygote is not None
-        cast.os.kill(zygote, signal.SIGKILL)
+        os.kill(zygote, signal.SIGKILL)
         while host.launcher.pid == zygote:
             await asyncio.sleep(0.001)
         assert await a.call(pid) == before
         down = b.monitor()
-        cast.os.kill(await b.call(pid), signal.SIGKILL)
+        os.kill(await b.call(pid), signal.SIGKILL)
         reason = (await down).reason
         assert isinstance(reason, Lost)
         assert (reason.signal, reason.exit_code) == (None, None)
@@ -276,7 +285,8 @@ async def test_a_module_that_starts_a_thread_when_imported_is_refused_by_its_nam
 async def test_a_module_that_cannot_be_imported_fails_the_start() -> None:
     async with stage() as s:
         a = await s.runtime.spawn(Performer, host=process(preload=["tests.places.not_there"]))
-        assert await a.call(Load(number=1)) == Load(number=1)
+        load: object = Load(number=1)
+        assert await a.call(load) == load
 
 
 @in_loop

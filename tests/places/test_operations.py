@@ -27,8 +27,10 @@ from actors import (
     NoSuchActor,
     NotInPlace,
     NotSendable,
+    PlaceLost,
     Shutdown,
     StartDeclined,
+    StartError,
     Survived,
     UnhandledMessage,
     handles,
@@ -147,7 +149,7 @@ def join(self: Any, group: str) -> None:
     self.join(group)
 
 
-def monitor(self: Any, ref: Any) -> int:
+def monitor(self: Any, ref: Any) -> Any:
     return self.monitor(ref)
 
 
@@ -391,7 +393,7 @@ async def test_a_reply_that_is_taken_over_fails_with_the_process() -> None:
         asked = a.ask(take, block=False)
         await a.call("handled since")
         a.tell(cast.leave)
-        with pytest.raises((ActorCrashed, ActorDeadError, cast.PlaceLost)):
+        with pytest.raises((ActorCrashed, ActorDeadError, PlaceLost)):
             await asked
 
 
@@ -455,7 +457,7 @@ async def test_a_start_that_declines_or_raises_is_told_as_anywhere() -> None:
     async with stage() as s:
         with pytest.raises(StartDeclined):
             await s.runtime.spawn(Decliner, host=process())
-        with pytest.raises(cast.StartError) as caught:
+        with pytest.raises(StartError) as caught:
             await s.runtime.spawn(Broken, host=process())
         assert isinstance(caught.value.__cause__, LookupError)
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +12,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from actors import Actor, DeadLetter, Lost, PlaceLost, Quarantined, Redelivered, process
+from actors import Actor, DeadLetter, Lost, ManualClock, PlaceLost, Quarantined, Redelivered, process
 from supervisors import child
 from tests.places import cast
 from tests.places.cast import AsyncPerformer, Door, Listener, Performer, noting, pid, placed, stage, tree
@@ -101,12 +100,19 @@ async def test_a_kill_refuses_what_has_begun_and_keeps_what_waits(tmp_path: Path
 @in_loop
 async def test_a_handler_timeout_counts_from_the_beginning_of_its_handler(tmp_path: Path) -> None:
     """Guards messages that wait behind others in the process."""
-    async with tree(placed(host=EIGHT, handler_timeout=0.5)) as (s, root):
-        a = root.child("a")
-        asked = [a.ask(partial(cast.nap, seconds=0.1), block=False) for _ in range(8)]
-        for each in asked:
-            await each
-        assert a.incarnation == 1
+    clock = ManualClock()
+    doors, gates = [Door(tmp_path, f"door{n}") for n in (1, 2)], [Door(tmp_path, f"gate{n}") for n in (1, 2)]
+    async with stage(clock=lambda _: clock) as s:
+        a = await s.runtime.spawn(Performer, host=EIGHT, handler_timeout=10)
+        for door, gate in zip(doors, gates, strict=True):
+            a.tell(door.then(gate.wait))
+        for door, gate in zip(doors, gates, strict=True):
+            await door.opened()
+            while a._cell.envelope is None or len(a._cell.host.under_way(a._cell)) != 3 - (doors.index(door) + 1):
+                await asyncio.sleep(0.001)
+            clock.advance(9)
+            await asyncio.to_thread(gate.open)
+        assert await a.call("alive") == "alive"
 
 
 @in_loop
