@@ -92,7 +92,9 @@ class Zygote:
                         os.read(self._wake, 4096)
                     self._reap()
                 else:
-                    body, descriptors, _, _ = socket.recv_fds(self._control, LONGEST, _DESCRIPTORS)
+                    body, descriptors = b"", list[int]()
+                    with contextlib.suppress(ConnectionResetError):  # the program has ended, and has not read all
+                        body, descriptors, _, _ = socket.recv_fds(self._control, LONGEST, _DESCRIPTORS)
                     if not body:
                         self._end()
                         return

@@ -92,6 +92,8 @@ class ProcessPlace:
         self._killed = False
         self._gone: tuple[ExitReason | None, object] | None = None
         """What the process said last: the reason of the exit, and what was carried over."""
+        self._error: BaseException | None = None
+        """How the process ended, if it was not told to."""
         self._grace: TimerHandle | None = None
 
     # The start
@@ -176,7 +178,7 @@ class ProcessPlace:
         """
         if self._gone is None:
             if not isinstance(reason, Crashed):
-                raise self.lost_error("ended while the actor stopped")
+                raise self._error or self.lost_error("ended while the actor stopped")
             return
         said, carried = self._gone
         if carried is not NOTHING:
@@ -256,6 +258,7 @@ class ProcessPlace:
         """The process is gone, by this error if it was not told to end."""
         if self.over.done():
             return
+        self._error = error
         for timer in self._timed.values():
             timer.cancel()
         self._timed.clear()
