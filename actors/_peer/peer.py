@@ -23,14 +23,13 @@ from typing import Any
 
 from actors._core.cell import Cell
 from actors._core.envelope import Envelope
-from actors._core.handlers import HandlerFunction
 from actors._core.life import ON_ITS_WAY_OUT
-from actors._core.mailbox import Queue, make_queue
 from actors._core.observer import Moment
 from actors._core.outcomes import dead_letter
 from actors._core.props import Props
 from actors._core.ref import ActorRef
 from actors._peer.inside import InnerCell, LinkReply, NumberedEnvelope, PeerRuntime
+from actors._peer.observer import LinkLogHandler, PeerObserver
 from actors._peer.outside import OutsideCell
 from actors._place.codec import Codec, RefKey, key_for
 from actors._place.link import FrameLink
@@ -454,79 +453,3 @@ class PlacePeer:
             logging.getLogger(__name__).warning("%s: an event was not sent: %s", self.path, error)
         else:
             self.send_now("event", body)
-
-
-class PeerObserver:
-    """Sees every step of the runtime of this process, and tells the peer of those of its actor."""
-
-    def __init__(self, peer: PlacePeer) -> None:
-        self._peer = peer
-
-    def made(self, cell: Cell, /) -> None:
-        """A cell was made."""
-
-    def lived(
-        self,
-        cell: Cell,
-        moment: Moment,
-        /,
-        reason: ExitReason | None = None,
-        grace: float | None = None,
-        message_type: str | None = None,
-    ) -> None:
-        self._peer.lived(cell, moment, reason)
-
-    def hook(self, cell: Cell, place: str, /) -> None:
-        if place == "end":
-            self._peer.ends(cell)
-        if isinstance(cell, InnerCell):
-            self._peer.write_now()
-
-    def queue(self, cell: Cell, priority: Callable[[Any], float] | None, /) -> Queue:
-        return make_queue(None, cell.path, lambda _: None, cell.runtime.park)
-
-    def taken(self, cell: Cell, envelope: Envelope, handler: HandlerFunction, /) -> HandlerFunction:
-        if type(envelope) is NumberedEnvelope:
-            self._peer.begins(envelope.number)
-        return handler
-
-    def handled(self, cell: Cell, envelope: Envelope, outcome: str, /) -> None:
-        self._peer.handled(envelope, outcome)
-
-    def refused(self, cell: Cell, message: object, why: str, envelope: Envelope | None, /) -> None:
-        self._peer.refused(why, envelope)
-
-    def stashed(self, cell: Cell, envelope: Envelope, copy: Envelope, /) -> Envelope:
-        if not isinstance(envelope, NumberedEnvelope):
-            return copy
-        kept = NumberedEnvelope(copy.message, copy.sender, copy.reply, copy.deadline, copy.correlation_id)
-        kept.number, kept.crashes = envelope.number, copy.crashes
-        return kept
-
-    def recalled(self, cell: Cell, envelope: Envelope, /) -> None:
-        """The program decides on it."""
-
-    def withdrawn(self, cell: Cell, envelope: Envelope, /) -> None:
-        """An order to stop waits in the program."""
-
-
-class LinkLogHandler(logging.Handler):
-    """Sends log records to the logger of the same name in the program."""
-
-    def __init__(self, peer: PlacePeer) -> None:
-        super().__init__()
-        self._peer = peer
-
-    def emit(self, record: logging.LogRecord) -> None:
-        """Sends the record. What cannot be sent of it is shown as text."""
-        try:
-            fields = dict(record.__dict__, msg=record.getMessage(), args=None)
-            if record.exc_info:
-                fields["exc_text"] = record.exc_text or logging.Formatter().formatException(record.exc_info)
-                fields["exc_info"] = None
-            for name, value in fields.items():
-                if not isinstance(value, str | int | float | None):
-                    fields[name] = str(value)
-            self._peer.send_now("log", fields)
-        except Exception:  # noqa: BLE001 - as every handler does
-            self.handleError(record)

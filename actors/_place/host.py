@@ -48,7 +48,7 @@ class PlaceHost:
     def drive(self, cell: Cell, envelope: Envelope, handler: Coroutine[Any, Any, object], context: Context) -> None:
         handler.close()
         place = self._places[cell]
-        if place.send_message(envelope):
+        if place.traffic.send(envelope):
             cell.busy()
 
     def drive_life(self, cell: Cell, hooks: Hooks, done: HookDone) -> None:
@@ -81,7 +81,7 @@ class PlaceHost:
 
     def under_way(self, cell: Cell) -> list[Envelope]:
         place = self._places.get(cell)
-        return [] if place is None else place.under_way()
+        return [] if place is None else place.traffic.under_way()
 
     def cut_off(self, cell: Cell) -> None:
         """The process cuts off the handlers that run there."""
@@ -122,7 +122,7 @@ class PlaceHost:
         self._loop_host.retire(cell)
         place = self._places.pop(cell, None)
         if place is not None:
-            for envelope in reversed(place.give_back()):
+            for envelope in reversed(place.traffic.give_back()):
                 cell.queue.appendleft(envelope)
 
     async def close(self) -> None:

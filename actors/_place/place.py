@@ -8,32 +8,26 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import itertools
 import os
 import signal
 import socket
 import struct
 import sys
 from collections.abc import Callable
-from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from actors._core import outcomes
 from actors._core.clock import TimerHandle
 from actors._core.envelope import Envelope
-from actors._core.leftovers import dispose_of
 from actors._core.life import BEING_KILLED
-from actors._core.messages import unwrapped
-from actors._core.outcomes import dead_letter, overran, refuse, settle_failure
 from actors._core.placed import NOTHING, PlacedStart, PlacedType
 from actors._place.codec import Codec, RefKey, key_for
 from actors._place.launcher import signal_name
 from actors._place.link import FrameLink
 from actors._place.outward import Outward
-from actors._user_code.text import type_name
-from actors.errors import ActorDeadError, IgnoreStart, NotReceivable, NotSendable, PlaceLost, VersionMismatch
+from actors._place.traffic import Traffic
+from actors.errors import IgnoreStart, NotReceivable, NotSendable, PlaceLost, VersionMismatch
 from actors.events import HookFailed, LifecycleEvent
-from actors.reasons import Crashed, ExitReason, Killed, Lost
+from actors.reasons import Crashed, ExitReason, Killed
 
 if TYPE_CHECKING:
     from actors._core.cell import Cell
@@ -47,8 +41,6 @@ NOTES = struct.Struct("=Q")
 """What the process notes in memory that both share: the number of the last message that the actor has begun with. It
 is there when the process is not.
 """
-MOST_BYTES = (1 << 32) - (1 << 16)
-"""The most bytes of a pickled message."""
 
 
 class ProcessPlace:
@@ -63,21 +55,13 @@ class ProcessPlace:
         self.incarnation = cell.incarnation
         self.name = "a process that has not begun"
         """The process in words, such as `process 4711`."""
-        self.codec = Codec(self._key_of, self._ref_of)
+        self.codec = Codec(self.key_of, self._ref_of)
         self.started: asyncio.Future[None] = self._runtime.loop.create_future()
         """Settled when the actor is up, or with the exception that failed its start."""
         self.over: asyncio.Future[None] = self._runtime.loop.create_future()
         """Settled when the process was reaped, and its messages have their fate."""
         self._begun = self._forked = False
-        self._numbers = itertools.count(1)
-        self._under_way: dict[int, Envelope] = {}
-        """The messages that the process has not handled, in the order in which they were sent."""
-        self._aside: dict[int, Envelope] = {}
-        """The messages that the actor has stashed."""
-        self._owed: dict[int, Envelope] = {}
-        """The messages that it has handled, and will answer later."""
-        self._timed: dict[int, TimerHandle] = {}
-        """The time limits of the messages that the actor has begun with."""
+        self.traffic = Traffic(self, cell, kind)
         self._outward = Outward(self, cell)
         self._link: FrameLink
         self._lookups: FrameLink
@@ -259,13 +243,11 @@ class ProcessPlace:
         if self.over.done():
             return
         self._error = error
-        for timer in self._timed.values():
-            timer.cancel()
-        self._timed.clear()
         cell = self._cell
         if cell.incarnation == self.incarnation:
+            crash = None if self._killed or self._gone is not None or not self.started.done() else error
             try:
-                self._settle(None if self._killed or self._gone is not None else error)
+                self.traffic.settle(crash, NOTES.unpack(os.pread(self._notes, NOTES.size, 0))[0])
             except BaseException as failure:  # noqa: BLE001 - see LoopHost._drain
                 self._runtime.turn_failed(cell, failure)
         self._close()
@@ -273,71 +255,6 @@ class ProcessPlace:
         if not self.started.done():
             self.started.set_exception(error if error is not None else asyncio.CancelledError())
             self.started.exception()  # nothing may wait for it any more
-
-    def _settle(self, error: BaseException | None) -> None:
-        """Decides on the messages that were under way. With an error the incarnation crashes by it."""
-        cell = self._cell
-        begun, waiting = self._split()
-        self._under_way.clear()
-        again: list[Envelope] = []
-        dropped: list[Envelope] = []
-        crash = None
-        if error is not None and self.started.done():
-            crash = Lost(error) if isinstance(error, PlaceLost) else Crashed(error)
-        if crash is not None:
-            culprit = begun.pop(0) if begun else None
-            cell.crash(crash, culprit)
-            if culprit is not None:
-                dropped.append(culprit)
-            for each in begun:
-                left = dispose_of(cell, each, crash)
-                (dropped if left is None else again).append(each)
-        else:
-            for each in begun:
-                if each is cell.culprit:
-                    dropped.append(each)
-                elif outcomes.crashes_by_another(cell) and cell.supervised and outcomes.comes_again(cell, each):
-                    again.append(each)
-                else:
-                    if not outcomes.crashes_by_another(cell) or not cell.supervised:
-                        refuse(cell, each, "killed", ActorDeadError(cell.path, cell.reason, each.message, begun=True))
-                    dropped.append(each)
-        for envelope in self._owed.values():
-            if envelope.reply is not None:
-                gone = cell.reason.exception if isinstance(cell.reason, Crashed) else None
-                settle_failure(
-                    envelope.reply,
-                    gone or ActorDeadError(cell.path, cell.reason, envelope.message, begun=True),
-                    self.path,
-                )
-        self._owed.clear()
-        for each in dropped:
-            cell.let_go(each)
-        if again or waiting:
-            cell.hand_back([*again, *waiting])
-
-    def _split(self) -> tuple[list[Envelope], list[Envelope]]:
-        """The messages under way: those that the actor has begun with, and those that wait there. Those before the one
-        that a single handler has begun with were handled, and that was not said.
-        """
-        last = NOTES.unpack(os.pread(self._notes, NOTES.size, 0))[0]
-        if self._kind.inside.concurrency == 1:
-            for number in [number for number in self._under_way if number < last]:
-                asked = self._under_way[number]
-                if asked.reply is not None and not asked.reply.done():
-                    settle_failure(asked.reply, self.lost_error("has ended before it sent the answer"), self.path)
-                self._handled(number)
-        begun = [envelope for number, envelope in self._under_way.items() if number <= last]
-        return begun, list(self._under_way.values())[len(begun) :]
-
-    def under_way(self) -> list[Envelope]:
-        """The messages that the process has not handled."""
-        return list(self._under_way.values())
-
-    def give_back(self) -> list[Envelope]:
-        """The messages that the actor has stashed, for the next incarnation."""
-        aside, self._aside = list(self._aside.values()), {}
-        return aside
 
     def _close(self) -> None:
         """Gives up what it has of the process. The lifeline is cut: what is left there is killed by the kernel."""
@@ -363,64 +280,12 @@ class ProcessPlace:
         self._end_process()
         with contextlib.suppress(RuntimeError):  # the loop is closed
             self._close()
-        return [*self._under_way.values(), *self._aside.values(), *self._owed.values()]
+        return self.traffic.everything()
 
     def forked_away(self) -> None:
         """This process is a fork of the program: it must not keep the place alive."""
         if self._begun and not self._closed:
             os.close(self._lifeline)
-
-    # Messages to the actor
-
-    def send_message(self, envelope: Envelope) -> bool:
-        """Sends a message. Returns False if it cannot be pickled: then it has its end."""
-        cell = self._cell
-        message = unwrapped(envelope.message)
-        try:
-            body = self.codec.dumps(self.path, lambda: f"the message of type {type_name(message)}", message)
-            if len(body) > MOST_BYTES:
-                raise NotSendable(self.path, f"the message of type {type_name(message)}", "it has more than 4 GiB")
-        except NotSendable as error:
-            cell.made_no_progress()
-            refuse(cell, envelope, "unsendable", error)
-            return False
-        number = next(self._numbers)
-        self._under_way[number] = envelope
-        sender = None
-        if envelope.sender is not None and envelope.sender is not cell:
-            sender = self._key_of(envelope.sender.ref)
-        elif envelope.sender is cell:
-            sender = (self.path, None, None)
-        left = None if envelope.deadline is None else envelope.deadline - self._runtime.now()
-        self._link.send("message", number, sender, body, left, envelope.reply is not None, envelope.correlation_id)
-        if cell.props.handler_timeout is not None:
-            self._time()
-        return True
-
-    def _time(self) -> None:
-        """Sets the time limits of the messages that the actor begins with now."""
-        timeout = self._cell.props.handler_timeout
-        if timeout is None or self._closed:
-            return
-        for number in itertools.islice(self._under_way, self._kind.inside.concurrency):
-            if number not in self._timed:
-                due = self._runtime.now() + timeout
-                self._timed[number] = self._runtime.clock.call_at(due, partial(self._overran, number))
-
-    def _overran(self, number: int) -> None:
-        envelope = self._under_way.get(number)
-        if envelope is not None and self._cell.incarnation == self.incarnation:
-            self._cell.kill(Crashed(overran(self._cell, envelope)), envelope)
-
-    def _taken(self, number: int) -> Envelope | None:
-        """The message is not under way any more."""
-        timer = self._timed.pop(number, None)
-        if timer is not None:
-            timer.cancel()
-        envelope = self._under_way.pop(number, None)
-        if self._cell.props.handler_timeout is not None:
-            self._time()
-        return envelope
 
     # What the process says
 
@@ -468,75 +333,9 @@ class ProcessPlace:
     def _start_failed(self, encoded: Any) -> None:
         self._failed_start(self.error_of(encoded))
 
-    def _replied(self, number: int, is_result: bool, body: Any) -> None:
-        envelope = self._under_way.get(number) or self._aside.get(number) or self._owed.pop(number, None)
-        if envelope is None or envelope.reply is None:
-            return
-        if is_result:
-            try:
-                value = self.codec.loads(self.path, "an answer", body)
-            except NotReceivable as error:
-                settle_failure(envelope.reply, error, self.path)
-            else:
-                outcomes.answer(self._cell, envelope, value)
-        else:
-            settle_failure(envelope.reply, self.error_of(body), self.path)
-
-    def _handled(self, *numbers: int) -> None:
-        ended = []
-        for number in numbers:
-            envelope = self._taken(number)
-            if envelope is None:
-                self._aside.pop(number, None)  # it was stashed, and has been handled since
-                continue
-            if envelope.reply is not None:
-                if not envelope.reply.done():
-                    self._owed[number] = Envelope(envelope.message, envelope.sender, envelope.reply)
-                envelope.reply = None
-            ended.append(envelope)
-        if ended:
-            self._cell.handled_elsewhere(ended)
-
-    def _failed(self, number: int, fate: str, encoded: Any) -> None:
-        """The handler has raised, and the actor lives on."""
-        active = self._taken(number)
-        envelope = active or self._aside.pop(number, None)
-        if envelope is None:
-            return
-        cell = self._cell
-        error = None if encoded is None else self.error_of(encoded)
-        if fate == "resumed" and error is not None:
-            outcomes.resume(cell, envelope, error)
-        elif fate == "unheard":
-            dead_letter(cell, envelope.message, "unheard", envelope, error)
-        if cell.noted or self._runtime.observed:
-            outcomes.note(cell, envelope, "failed")
-        if active is not None:
-            cell.let_go(envelope)
-
-    def _stashed(self, number: int) -> None:
-        envelope = self._taken(number)
-        if envelope is not None:
-            self._aside[number] = envelope
-            self._cell.let_go(envelope)
-
-    def _letter(self, number: int, why: str, encoded: Any) -> None:
-        envelope = self._under_way.get(number) or self._aside.get(number)
-        if envelope is not None:
-            error = None if encoded is None else self.error_of(encoded)
-            dead_letter(self._cell, envelope.message, why, envelope, error)
-            if why == "unhandled":
-                self._cell.made_no_progress()
-            if envelope.reply is not None and envelope.reply.done():
-                envelope.reply = None  # it has its error, and what the handler returns is not an answer
-
     def _crashed(self, number: int | None, encoded: Any) -> None:
         self._ending = True
-        active = None if number is None else self._taken(number)
-        aside = None if number is None else self._aside.pop(number, None)
-        self._cell.crash(Crashed(self.error_of(encoded)), active or aside)
-        if active is not None:
-            self._cell.let_go(active)
+        self.traffic.crashed(number, self.error_of(encoded))
 
     def _leaving(self, what: str, body: Any) -> None:
         self._ending = True
@@ -591,7 +390,7 @@ class ProcessPlace:
 
     # Refs
 
-    def _key_of(self, ref: ActorRef[Any]) -> RefKey:
+    def key_of(self, ref: ActorRef[Any]) -> RefKey:
         cell = ref._cell
         if cell.runtime is not self._runtime:
             raise NotSendable(self.path, f"the ref of {cell.path}", "it belongs to another runtime")
@@ -611,11 +410,11 @@ _HEARD: dict[str, Callable[..., None]] = {
     "started": ProcessPlace._has_started,
     "declined": ProcessPlace._declined,
     "start_failed": ProcessPlace._start_failed,
-    "reply": ProcessPlace._replied,
-    "handled": ProcessPlace._handled,
-    "failed": ProcessPlace._failed,
-    "stashed": ProcessPlace._stashed,
-    "letter": ProcessPlace._letter,
+    "reply": lambda place, *frame: place.traffic.replied(*frame),
+    "handled": lambda place, *frame: place.traffic.handled(*frame),
+    "failed": lambda place, *frame: place.traffic.failed(*frame),
+    "stashed": lambda place, *frame: place.traffic.stashed(*frame),
+    "letter": lambda place, *frame: place.traffic.letter(*frame),
     "crashed": ProcessPlace._crashed,
     "leaving": ProcessPlace._leaving,
     "gone": ProcessPlace._has_gone,

@@ -61,9 +61,9 @@ async def test_a_process_killed_at_any_frame_loses_nothing_in_silence() -> None:
                 for each in sent:
                     victim.tell(each)
                 asked.append(victim.ask("asked last", block=False))
-                for each in asked:
+                for question in asked:
                     with contextlib.suppress(PlaceLost):
-                        assert str(await each).startswith("asked")
+                        assert str(await question).startswith("asked")
                 with contextlib.suppress(PlaceLost):
                     await victim.call("asked at the end")
                 await root.terminate_child("victim")
