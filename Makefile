@@ -1,7 +1,7 @@
 # All a checkout needs is Python 3.11 or later (with venv), make and git. `make help` lists the targets.
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help run test docs soak soak-workflows hostile mutants bench cost format clean
+.PHONY: help run test docs soak soak-workflows orphans hostile mutants bench cost format clean
 
 # A pyenv shim answers `command -v` and then fails, so every candidate is run, not merely looked for.
 ifndef PYTHON
@@ -66,6 +66,9 @@ soak: $(TEST)/.stamp ## Run generated trees under faults for MINUTES=10 (SEED=n 
 
 soak-workflows: $(TEST)/.stamp ## Kill processes with durable runs KILLS=1000 times (STORES="sqlite:///a.db postgresql://...")
 	@for store in $(STORES); do $(TEST)/bin/python -m benchmarks.soak_workflows --kills "$(KILLS)" --store "$$store" $(ARGS) || exit 1; done
+
+orphans: $(TEST)/.stamp ## Kill a program with placed actors KILLS=1000 times, and look what is left
+	@$(TEST)/bin/python -m benchmarks.orphans --kills "$(KILLS)" $(ARGS)
 
 hostile: $(TEST)/.stamp ## Run trees whose code raises everywhere, SCHEDULES=100000 times (SEED=n repeats a campaign)
 	@$(TEST)/bin/python -m benchmarks.hostile --schedules "$(SCHEDULES)" $(if $(SEED),--seed "$(SEED)") $(ARGS)

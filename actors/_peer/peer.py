@@ -196,7 +196,11 @@ class PlacePeer:
             self._link.write_now()
 
     def reply(self, number: int, is_result: bool, value: Any) -> None:
-        """Sends the answer to a message. From any thread."""
+        """Sends the answer to a message, unless the actor has ended: then the program decides on what it has not begun
+        with. From any thread.
+        """
+        if self._over.done():
+            return
         if is_result:
             try:
                 body: Any = self.codec.dumps(self.path, lambda: f"the answer of type {type_name(value)}", value)
@@ -427,6 +431,8 @@ class PlacePeer:
 
     def _published(self, event: LifecycleEvent) -> None:
         """An event of this runtime: those that the program does not publish of its own go there."""
+        if self._over.done():
+            return
         if isinstance(event, DeadLetter):
             envelope, why = self._refused.pop(threading.get_ident(), (None, ""))
             if isinstance(envelope, NumberedEnvelope):

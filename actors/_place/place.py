@@ -432,6 +432,8 @@ _HEARD: dict[str, Callable[..., None]] = {
 def main_module() -> tuple[str, str] | None:
     """How another process imports the main module of this one: by its name, or by the path of its file."""
     main: Any = sys.modules["__main__"]
+    # Its classes bear this name there, and come back under it; multiprocessing does the same.
+    sys.modules.setdefault("__mp_main__", main)
     spec = getattr(main, "__spec__", None)
     if spec is not None:
         name: str = spec.name

@@ -26,6 +26,13 @@ SAYS = {
         "incarnation 2 delivered 2 letters",
         "ledger: mailer #1 crashed(ValueError",
     ],
+    "crashing_parser.py": [
+        "12 inputs: 8 parsed, 4 kept apart",
+        "kept apart: bomb.doc: crashing_parser/parser is lost: process",
+        "was killed by SIGSEGV",
+        "kept apart: endless.doc: crashing_parser/parser handled Parse for more than",
+        "kept apart: huge.doc: MemoryError",
+    ],
     "blocking_worker.py": ["blocking_worker.py\n", "its hasher crashed", "missing.bin\n", "times meanwhile"],
     "state_machine.py": [
         "-- the breaker is closed",

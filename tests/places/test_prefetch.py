@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
 from actors import Actor, DeadLetter, Lost, ManualClock, PlaceLost, Quarantined, Redelivered, process
@@ -82,6 +82,16 @@ async def test_an_exception_leaves_what_waits_behind_it_to_the_next_incarnation(
 
 
 @in_loop
+async def test_questions_that_wait_behind_a_crash_are_answered_by_the_next() -> None:
+    async with tree(placed(host=EIGHT)) as (s, root):
+        a = root.child("a")
+        a.tell(cast.fail)
+        asked = [a.ask(number, block=False) for number in range(5)]
+        assert [await each for each in asked] == list(range(5))
+        assert [letter.reason for letter in s.seen(DeadLetter)] == ["crashed"]
+
+
+@in_loop
 async def test_a_kill_refuses_what_has_begun_and_keeps_what_waits(tmp_path: Path) -> None:
     door = Door(tmp_path)
     async with tree(placed(host=EIGHT)) as (s, root):
@@ -111,7 +121,7 @@ async def test_a_handler_timeout_counts_from_the_beginning_of_its_handler(tmp_pa
             while a._cell.envelope is None or len(a._cell.host.under_way(a._cell)) != 3 - (doors.index(door) + 1):
                 await asyncio.sleep(0.001)
             clock.advance(9)
-            await asyncio.to_thread(gate.open)
+            gate.open()
         assert await a.call("alive") == "alive"
 
 
@@ -132,7 +142,7 @@ async def test_concurrent_handlers_that_had_begun_are_all_answered_when_the_proc
                 await each
 
 
-@settings(max_examples=6, suppress_health_check=list(HealthCheck))
+@settings(max_examples=6, suppress_health_check=list(HealthCheck), phases=[Phase.explicit, Phase.generate])
 @given(
     st.integers(1, 8),
     st.lists(st.booleans(), min_size=1, max_size=25).filter(lambda deaths: sum(deaths) < 4),

@@ -151,14 +151,19 @@ MAIN = """
 from actors import Actor
 from supervisors import child, process, start, supervisor, SpecError
 
+class Answer:
+    def __init__(self, number):
+        self.number = number
+
 class Mine(Actor):
     def on_receive(self, message):
-        return message + 1
+        return Answer(message + 1)
 
 {guard}
     try:
         with start(supervisor("root", child("a", Mine, host=process()))) as root:
-            print(root.child("a").ask(1))
+            found = root.child("a").ask(1)
+            print(found.number, type(found) is Answer)
     except SpecError as error:
         print(error)
 """
@@ -181,7 +186,7 @@ def run(folder: Path, source: str, *arguments: str) -> str:
 
 
 def test_a_class_of_a_guarded_main_module_is_found(tmp_path: Path) -> None:
-    assert run(tmp_path, MAIN.format(guard='if __name__ == "__main__":')).strip() == "2"
+    assert run(tmp_path, MAIN.format(guard='if __name__ == "__main__":')).strip() == "2 True"
 
 
 def test_a_class_of_an_unguarded_main_module_is_a_fault(tmp_path: Path) -> None:
