@@ -112,17 +112,22 @@ class Archive(Actor):
         self.waiting.answer("\n".join(lines))
 
 
-def main() -> None:
-    """Parses every input and prints the account."""
-    parser = child(
+tree = supervisor(
+    "crashing_parser",
+    child("archive", Archive),
+    child(
         "parser",
         Parser,
         host=process(memory="512 MiB", prefetch=4),
-        handler_timeout=0.5,
+        handler_timeout=2.0,
         redeliver=1,
         backoff=None,
-    )
-    tree = supervisor("crashing_parser", child("archive", Archive), parser)
+    ),
+)
+
+
+def main() -> None:
+    """Parses every input and prints the account."""
     with start(tree, log=False) as root:
         archive = root.child("archive", Archive)
 

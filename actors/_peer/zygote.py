@@ -97,6 +97,7 @@ class Zygote:
                         body, descriptors, _, _ = socket.recv_fds(self._control, LONGEST, _DESCRIPTORS)
                     if not body:
                         self._end()
+                        self._control.close()
                         return
                     self._fork(pickle.loads(body), descriptors)  # noqa: S301 - the program that started this one
 

@@ -163,7 +163,7 @@ async def test_a_process_that_is_killed_while_idle_is_noticed() -> None:
 
 
 @in_loop
-async def test_a_message_that_ends_its_process_is_delivered_again_then_kept_apart() -> None:
+async def test_a_message_that_ends_its_process_is_redelivered_then_quarantined() -> None:
     """Rule 27 holds across a place: the message that did it is known."""
     async with tree(placed(redeliver=1)) as (s, root):
         a = root.child("a")
@@ -272,7 +272,7 @@ async def test_places_go_on_when_what_forked_them_ends_and_new_ones_start() -> N
 
 
 @in_loop
-async def test_a_module_that_starts_a_thread_when_imported_is_refused_by_its_name() -> None:
+async def test_an_import_that_starts_a_thread_is_refused_by_its_name() -> None:
     async with stage() as s:
         with pytest.raises(StartError, match="started the thread 'a thread of an import'") as caught:
             await s.runtime.spawn(Performer, host=process(preload=["tests.places.threaded"]))

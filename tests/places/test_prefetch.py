@@ -126,7 +126,7 @@ async def test_a_handler_timeout_counts_from_the_beginning_of_its_handler(tmp_pa
 
 
 @in_loop
-async def test_concurrent_handlers_that_had_begun_are_all_answered_when_the_process_ends(tmp_path: Path) -> None:
+async def test_askers_of_concurrent_handlers_are_all_told_of_the_end(tmp_path: Path) -> None:
     door = Door(tmp_path)
     async with tree(placed(start=AsyncPerformer)) as (_, root):
         a = root.child("a")
