@@ -98,7 +98,7 @@ class LogSink:
 
     def _joins(self, event: LifecycleEvent) -> bool:
         """Whether the event is part of the record of a crash, which comes later."""
-        if isinstance(event, Redelivered) or (isinstance(event, DeadLetter) and event.reason == "crashed"):
+        if isinstance(event, Redelivered) or (isinstance(event, DeadLetter) and event.reason in ("crashed", "lost")):
             return self._hold(event)
         if isinstance(event, CrashedExit | StartFailed):
             return self._hold(_End(event))

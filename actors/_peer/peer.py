@@ -31,6 +31,7 @@ from actors._core.ref import ActorRef
 from actors._peer.inside import InnerCell, LinkReply, NumberedEnvelope, PeerRuntime
 from actors._peer.observer import LinkLogHandler, PeerObserver
 from actors._peer.outside import OutsideCell
+from actors._peer.zygote import import_main
 from actors._place.codec import Codec, RefKey, key_for
 from actors._place.link import FrameLink
 from actors._place.place import NOTES, VERSION
@@ -56,6 +57,7 @@ def run(
 ) -> None:
     """The life of the process, after the fork. The lifeline stays open, or the kernel ends the process."""
     faulthandler.enable(faults)
+    import_main(request["main"])
     title(request["path"])
     peer = PlacePeer(socket.socket(fileno=lookups), mmap.mmap(notes, NOTES.size), str(request["path"]))
     asyncio.run(peer.live(socket.socket(fileno=link), partial(confine, request, cpus)))

@@ -22,6 +22,8 @@ from actors.reasons import ExitReason
 
 EncodedError = tuple[bytes | None, str, str, str]
 """The pickled exception, the name of its class, its text, and its traceback."""
+MOST_BYTES = (1 << 32) - (1 << 16)
+"""The most bytes of a value: its frame says its length in 32 bits."""
 RefKey = tuple[str, type | None, type | None]
 """The path of an actor, its class, and the class of its ref; None for a class that another process cannot import."""
 
@@ -42,6 +44,8 @@ class Codec:
             if isinstance(error, NotSendable):
                 raise
             raise NotSendable(path, what(), described(error)) from error
+        if stream.tell() > MOST_BYTES:
+            raise NotSendable(path, what(), "it has more than 4 GiB")
         return stream.getvalue()
 
     def loads(self, path: str, what: str, data: bytes) -> Any:

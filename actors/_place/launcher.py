@@ -70,7 +70,12 @@ class Launcher:
         Raises OSError if the zygote cannot be started.
         """
         if self._zygote is None:
-            self._begin()
+            try:
+                self._begin()
+            except BaseException:
+                for each in descriptors:
+                    os.close(each)
+                raise
         self._asked += 1
         self._waiting[self._asked] = launched
         self._out.append((pickle.dumps({**request, "number": self._asked}, 5), descriptors))

@@ -84,7 +84,43 @@ class ProcessPlace:
 
     def begin(self, start: PlacedStart) -> None:
         """Asks for the process. Raises `NotSendable` when what it begins with cannot be pickled, and OSError."""
-        cell, kind = self._cell, self._kind
+        if sys.platform != "linux":
+            raise OSError("host=process() needs Linux: give the actor another host, such as host='thread'")
+        with contextlib.ExitStack() as opened:
+            opened.callback(self._outward.close)  # that the arguments name other actors is forgotten, too
+            first = self._first_frame(start)
+            here, there = map(opened.enter_context, socket.socketpair())
+            asking, asked = map(opened.enter_context, socket.socketpair())
+            reader, self._lifeline = os.pipe()
+            opened.callback(os.close, reader)
+            opened.callback(os.close, self._lifeline)
+            self._faults = _kept(opened, os.memfd_create("faults"))
+            self._notes = _kept(opened, os.memfd_create("notes"))
+            os.ftruncate(self._notes, NOTES.size)
+            copies = opened.enter_context(contextlib.ExitStack())
+            ends = (there.fileno(), reader, asked.fileno(), self._faults, self._notes)
+            theirs = [_kept(copies, os.dup(each)) for each in ends]
+            loop, context = self._runtime.loop, self._runtime.context
+            self._link = FrameLink(loop, context, here, self._received, self._link_lost)
+            opened.callback(self._link.close)
+            self._lookups = FrameLink(loop, context, asking, self._outward.looked_up, lambda: None)
+            opened.callback(self._lookups.close)
+            self._link.send(*first)
+            copies.pop_all()  # the launcher closes them
+            self._begun = True
+            try:
+                self._request = self._host.launcher.fork(self, self._request_of(), theirs)
+            except OSError:
+                self._begun = False
+                raise
+            opened.pop_all()  # from now on `_close` ends it
+        for end in (there, asked):
+            end.close()
+        os.close(reader)
+
+    def _first_frame(self, start: PlacedStart) -> tuple[object, ...]:
+        """What the process begins with."""
+        cell, kind, runtime = self._cell, self._kind, self._runtime
         body = self.codec.dumps(
             self.path,
             lambda: f"the class {kind.actor_class.__qualname__} or its args",
@@ -94,41 +130,27 @@ class ProcessPlace:
         if start.carried is not NOTHING:
             carried = self.codec.dumps(self.path, lambda: "the value of carry_over", start.carried)
         settings = {
-            "path": self.path,
             "above": cell.above,
             "incarnation": self.incarnation,
             "supervised": cell.supervised,
-            "runtime": self._runtime.name,
-            "default_timeout": self._runtime.default_timeout,
-            "kill_grace": self._runtime.kill_grace,
+            "runtime": runtime.name,
+            "default_timeout": runtime.default_timeout,
+            "kill_grace": runtime.kill_grace,
             "levels": self._host.log_levels(),
         }
-        request = {
+        return "start", VERSION, settings, body, carried
+
+    def _request_of(self) -> dict[str, object]:
+        """What the process is like, for what forks it."""
+        spec, module = self._kind.spec, self._kind.actor_class.__module__
+        return {
             "path": self.path,
-            "memory": kind.spec.memory,
-            "cpus": kind.spec.cpus,
-            "nice": kind.spec.nice,
-            "preload": (kind.actor_class.__module__,) if kind.spec.preload is None else kind.spec.preload,
-            "main": main_module() if kind.actor_class.__module__ == "__main__" else None,
+            "memory": spec.memory,
+            "cpus": spec.cpus,
+            "nice": spec.nice,
+            "preload": (module,) if spec.preload is None else spec.preload,
+            "main": main_module() if module == "__main__" else None,
         }
-        here, there = socket.socketpair()
-        asking, asked = socket.socketpair()
-        reader, self._lifeline = os.pipe()
-        self._faults, self._notes = os.memfd_create("faults"), os.memfd_create("notes")
-        os.ftruncate(self._notes, NOTES.size)
-        descriptors = (there.detach(), reader, asked.detach(), os.dup(self._faults), os.dup(self._notes))
-        loop, context = self._runtime.loop, self._runtime.context
-        self._link = FrameLink(loop, context, here, self._received, self._link_lost)
-        self._lookups = FrameLink(loop, context, asking, self._outward.looked_up, lambda: None)
-        self._begun = True
-        self._link.send("start", VERSION, settings, body, carried)
-        try:
-            self._request = self._host.launcher.fork(self, request, descriptors)
-        except OSError:
-            for each in descriptors:
-                os.close(each)
-            self._close()
-            raise
 
     def forked(self, pid: int) -> None:
         """The process runs."""
@@ -136,6 +158,8 @@ class ProcessPlace:
         self._forked = True
         with contextlib.suppress(ProcessLookupError):  # it has ended, which the zygote tells
             self._process = os.pidfd_open(pid)
+        if self._killed:
+            self._end_process()
 
     def refused(self, why: str) -> None:
         """There is no process."""
@@ -427,6 +451,12 @@ _HEARD: dict[str, Callable[..., None]] = {
     "order": lambda place, *frame: place._outward.ordered(*frame),
 }
 """The method for each frame of the process."""
+
+
+def _kept(stack: contextlib.ExitStack, descriptor: int) -> int:
+    """The descriptor, which the stack closes."""
+    stack.callback(os.close, descriptor)
+    return descriptor
 
 
 def main_module() -> tuple[str, str] | None:

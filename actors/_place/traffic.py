@@ -25,9 +25,6 @@ if TYPE_CHECKING:
     from actors._core.placed import PlacedType
     from actors._core.ref import ActorRef
 
-MOST_BYTES = (1 << 32) - (1 << 16)
-"""The most bytes of a pickled message."""
-
 
 class SendingPlace(Protocol):
     """The place, as the traffic needs it."""
@@ -76,8 +73,6 @@ class Traffic:
         message = unwrapped(envelope.message)
         try:
             body = self._place.codec.dumps(self.path, lambda: f"the message of type {type_name(message)}", message)
-            if len(body) > MOST_BYTES:
-                raise NotSendable(self.path, f"the message of type {type_name(message)}", "it has more than 4 GiB")
         except NotSendable as error:
             cell.made_no_progress()
             refuse(cell, envelope, "unsendable", error)

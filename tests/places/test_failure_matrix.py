@@ -305,3 +305,21 @@ async def test_arguments_that_cannot_be_pickled_fail_the_start() -> None:
             await s.runtime.spawn(Performer, args=(cast.Unsendable(),), host=process())
         with pytest.raises(StartError, match="cannot be read"):
             await s.runtime.spawn(Performer, args=(cast.Unreadable(),), host=process())
+
+
+@in_loop
+async def test_no_room_for_a_process_fails_the_start_and_leaks_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Guards what was opened before the failure: the stage looks for descriptors that are left."""
+
+    def none(*_: object) -> int:
+        raise OSError(24, "Too many open files")
+
+    async with stage() as s:
+        a = await s.runtime.spawn(Performer, host=process())
+        for name in ("memfd_create", "pipe", "dup"):
+            with monkeypatch.context() as patched:
+                patched.setattr(f"os.{name}", none)
+                with pytest.raises(StartError, match="Too many open files"):
+                    await s.runtime.spawn(Performer, args=(a,), host=process())
+        assert a.status().monitors == 0
+        assert await a.call(1) == 1
