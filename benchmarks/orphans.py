@@ -17,6 +17,7 @@ import signal
 import statistics
 import subprocess
 import sys
+from pathlib import Path
 from time import perf_counter
 from typing import Any
 
@@ -56,7 +57,8 @@ def program() -> None:
 def kill_once() -> float:
     """One round. Returns the seconds until the last process has ended. Raises TimeoutError for an orphan."""
     command = [sys.executable, "-m", "benchmarks.orphans", "--program"]
-    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as running:
+    here = str(Path(__file__).parents[1])
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, cwd=here) as running:
         assert running.stdout is not None
         watched = [os.pidfd_open(int(each)) for each in running.stdout.readline().split()]
         running.send_signal(signal.SIGKILL)

@@ -23,6 +23,7 @@ from actors import (
     Down,
     HookFailed,
     LinkedExit,
+    ManualClock,
     NameTaken,
     NoSuchActor,
     NotInPlace,
@@ -303,14 +304,17 @@ async def test_correlation_ids_cross_in_both_directions() -> None:
 
 @in_loop
 async def test_a_deadline_passes_and_the_late_answer_is_a_dead_letter(tmp_path: Path) -> None:
-    door = Door(tmp_path)
-    async with tree(placed(start=AsyncPerformer)) as (_, root):
-        a = root.child("a")
-        asked = asyncio.ensure_future(a.call(door.then(wait_long), timeout=0.02))
+    clock, door, gate = ManualClock(), Door(tmp_path), Door(tmp_path, "gate")
+    async with stage(clock=lambda _: clock) as s:
+        a = await s.runtime.spawn(Performer, host=process())
+        asked = asyncio.ensure_future(a.call(door.then(gate.wait), timeout=10))
         await door.opened()
+        clock.advance(11)
         with pytest.raises(CallTimeout):
             await asked
+        gate.open()
         assert await a.call("next") == "next"
+        assert [letter.reason for letter in s.seen(DeadLetter)] == ["late_reply"]
 
 
 @in_loop
