@@ -13,7 +13,7 @@ from actors._core import outcomes
 from actors._core.clock import TimerHandle
 from actors._core.envelope import Envelope
 from actors._core.leftovers import dispose_of
-from actors._core.messages import unwrapped
+from actors._core.messages import NOTICES, unwrapped
 from actors._core.outcomes import dead_letter, overran, refuse, settle_failure
 from actors._place.codec import Codec, RefKey
 from actors._user_code.text import type_name
@@ -202,11 +202,11 @@ class Traffic:
         it. `last` is the number of the last message that the actor has begun with.
         """
         cell = self._cell
+        begun, waiting = self._split(last)
+        self._under_way.clear()
         for timer in self._timed.values():
             timer.cancel()
         self._timed.clear()
-        begun, waiting = self._split(last)
-        self._under_way.clear()
         again = self._after_order(begun) if error is None else self._after_crash(begun, error)
         for envelope in self._owed.values():
             assert envelope.reply is not None
@@ -215,8 +215,14 @@ class Traffic:
         for envelope in begun:
             if not any(each is envelope for each in again):
                 cell.let_go(envelope)
-        if again or waiting:
-            cell.hand_back([*again, *waiting])
+        for envelope in waiting:
+            if type(envelope.message) in NOTICES:  # it is for this incarnation alone
+                dead_letter(cell, envelope.message, "dropped", envelope)
+                cell.let_go(envelope)
+            else:
+                again.append(envelope)
+        if again:
+            cell.hand_back(again)
 
     def _after_crash(self, begun: list[Envelope], error: BaseException) -> list[Envelope]:
         """The incarnation crashes by this error. Returns the messages that the next one handles again; the cell decides

@@ -87,8 +87,8 @@ def process_faults(start: type[Actor], host: ProcessSpec, values: Mapping[str, o
             f"prefetch={host.prefetch} with redeliver={redeliver} and concurrency={start.concurrency}: when the "
             "process is lost, messages that did nothing count as its cause. Leave prefetch out, or use concurrency=1"
         )
-    priority = getattr(values.get("mailbox"), "priority", None)
-    if host.prefetch > 1 and priority is not None:
+    mailboxes = (values.get("mailbox"), start.mailbox)
+    if host.prefetch > 1 and any(getattr(each, "priority", None) is not None for each in mailboxes):
         faults.append(
             f"prefetch={host.prefetch} with a priority of the mailbox: a message that was sent ahead is not overtaken. "
             "Leave one of the two out"
