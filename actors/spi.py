@@ -35,6 +35,7 @@ from actors._core.messages import (
     StopOrder,
 )
 from actors._core.outcomes import settle_failure
+from actors._core.placed import placed_type
 from actors._core.process import HOSTS, HostName, ProcessSpec, faults_in, is_host, process, sending_fault
 from actors._core.props import Props, wrong_host
 from actors._core.ref import A, ActorRef, HasRef, of_class
@@ -375,6 +376,7 @@ __all__ = [
     "notice",
     "of_class",
     "option_faults",
+    "placed_type",
     "post",
     "process",
     "pykka_fault",

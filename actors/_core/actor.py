@@ -22,6 +22,7 @@ from actors._core.messages import Down
 from actors._core.observer import Moment
 from actors._core.outcomes import unhandled
 from actors._core.own_exit import end_itself
+from actors._core.placed import placed_type
 from actors._core.possessions import WatchedName, check_text, for_incarnation, has_ended, present
 from actors._core.process import HostName, ProcessSpec
 from actors._core.props import Props, SpawnOptions, host_for
@@ -609,7 +610,8 @@ class Actor(pykka.Actor):
         if cell is None:
             raise NotInRuntime(f"{cls.__qualname__}.start()", f"use runtime.spawn({cls.__qualname__}) or a supervisor")
         kind = cell.runtime.kind(cls)
-        return cell.runtime.spawn_nowait(Props(kind, args, kwargs, host_for(kind)), None)[1]
+        host = host_for(kind)
+        return cell.runtime.spawn_nowait(Props(placed_type(kind, host), args, kwargs, host), None)[1]
 
     @classmethod
     def _dispatch(cls) -> Dispatch:

@@ -32,7 +32,7 @@ from actors.errors import (
     gone,
 )
 from actors.events import DeadLetter, HookFailed, MessageHandled, Quarantined, Redelivered, Survived
-from actors.reasons import Crashed, ExitReason, Normal, Shutdown, StoppedForGood
+from actors.reasons import Crashed, ExitReason, Lost, Normal, Shutdown, StoppedForGood
 
 if TYPE_CHECKING:
     from actors._core.cell import Cell
@@ -170,7 +170,7 @@ def dispose(cell: Cell, culprit: Envelope, reason: ExitReason) -> bool:
     Returns whether the next incarnation handles it again.
     """
     if isinstance(reason, Crashed):
-        error, why = reason.exception, reason.kind
+        error, why = reason.exception, "lost" if type(reason) is Lost else "crashed"
         culprit.crashes = getattr(culprit, "crashes", 0) + 1
     else:
         error, why = ActorDeadError(cell.path, reason, culprit.message, begun=True), "killed"

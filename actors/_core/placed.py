@@ -12,11 +12,11 @@ from pykka.messages import ProxyCall, ProxyGetAttr, ProxySetAttr
 
 from actors._core.actor_type import ActorType
 from actors._core.handlers import SYSTEM, Dispatch, HandlerFunction
+from actors._core.process import HostChoice, ProcessSpec
 
 if TYPE_CHECKING:
     from actors._core.cell import Cell
     from actors._core.hooks import Rest
-    from actors._core.process import ProcessSpec
     from actors.reasons import ExitReason
 
 NOTHING = object()
@@ -120,6 +120,6 @@ class PlacedType(ActorType):
         """The instance ends with its process."""
 
 
-def placed_type(kind: ActorType, spec: ProcessSpec) -> PlacedType:
-    """The kind of such actors in processes of their own."""
-    return PlacedType(kind.inside if isinstance(kind, PlacedType) else kind, spec)
+def placed_type(kind: ActorType, host: HostChoice) -> ActorType:
+    """The kind of such actors on this host: in processes of their own, if it is one."""
+    return PlacedType(kind, host) if isinstance(host, ProcessSpec) else kind

@@ -11,7 +11,7 @@ import pykka
 from actors._core.actor_type import ActorType
 from actors._core.mailbox import MailboxSpec
 from actors._core.placed import placed_type
-from actors._core.process import HOSTS, HostChoice, ProcessSpec, host_name, is_host
+from actors._core.process import HOSTS, HostChoice, ProcessSpec, is_host
 from actors._user_code.text import shown
 
 if TYPE_CHECKING:
@@ -32,12 +32,6 @@ class Props:
     handler_timeout: float | None = None
     start_timeout: float | None = None
     shutdown: float | None = 5.0
-
-    def __post_init__(self) -> None:
-        if self.host == "process":
-            self.host = ProcessSpec()
-        if isinstance(self.host, ProcessSpec):
-            self.kind = placed_type(self.kind, self.host)
 
 
 class SpawnOptions(TypedDict, total=False):
@@ -76,11 +70,12 @@ def options_to_props(
         if seconds is not None and (type(seconds) not in (int, float) or not seconds >= 0):
             raise ValueError(f"{option} must be a number of seconds >= 0, or None for no limit, got {seconds!r}")
     positional, named = ((), args) if isinstance(args, Mapping) else (args, {})
+    where = host_for(kind, host)
     return Props(
-        kind,
+        kind if type(where) is str else placed_type(kind, where),
         positional,
         named,
-        host_for(kind, host),
+        where,
         name,
         mailbox if mailbox is not None else kind.mailbox,
         redeliver,
@@ -95,8 +90,12 @@ def host_for(kind: ActorType, host: HostChoice | None = None) -> HostChoice:
     not made for.
     """
     where = host or kind.host
-    if not is_host(where):
-        raise ValueError(f"host must be {HOSTS}, not {shown(where)}")
+    if where != "loop" and where != "thread":
+        if not is_host(where):
+            raise ValueError(f"host must be {HOSTS}, not {shown(where)}")
+        where = ProcessSpec() if where == "process" else where
+    elif kind.foreign:
+        return where  # a class of pykka's may have an attribute `only_host`
     if (problem := wrong_host(kind.actor_class, where)) is not None:
         raise ValueError(problem)
     return where
@@ -104,17 +103,15 @@ def host_for(kind: ActorType, host: HostChoice | None = None) -> HostChoice:
 
 def wrong_host(actor_class: type, host: object) -> str | None:
     """The fault of actors of this class on this host; None: there is none."""
-    from actors._core.actor import Actor
-
     name = actor_class.__qualname__
-    if not issubclass(actor_class, Actor):
-        if host_name(host) != "process":
-            return None  # a class of pykka's may have an attribute of this name
-        return f"host: {name} is a pykka actor, which has no process of its own. Derive it from actors.Actor"
-    if host_name(host) == "process" and actor_class.manages_lifecycle:
-        return f"host: {name} is a supervisor, and only an actor can have a process of its own"
-    only = actor_class.only_host
-    if only is None or host_name(host) == only:
+    if host != "loop" and host != "thread":
+        if not hasattr(actor_class, "manages_lifecycle"):
+            return f"host: {name} is a pykka actor, which has no process of its own. Derive it from actors.Actor"
+        if actor_class.manages_lifecycle:
+            return f"host: {name} is a supervisor, and only an actor can have a process of its own"
+        host = "process"
+    only = getattr(actor_class, "only_host", None)
+    if only is None or host == only:
         return None
     where = "in a process" if only == "process" else f"on the {only}"
-    return f"host: {name} runs {where} only, got {host_name(host)!r}"
+    return f"host: {name} runs {where} only, got {host!r}"

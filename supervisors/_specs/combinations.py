@@ -43,7 +43,7 @@ def start_faults(start: object, values: Mapping[str, object]) -> list[str]:
     if kind is StartKind.ACTOR:
         assert isinstance(start, type)
         if not issubclass(start, Actor):  # a class of pykka's may have an attribute of this name
-            problem = wrong_host(start, _host(host)) if is_host(_host(host)) else None
+            problem = wrong_host(start, host) if isinstance(_host(host), ProcessSpec) else None
             return [] if problem is None else [problem]
         where = _host(start.host if host is None else host)
         problem = wrong_host(start, where) if is_host(where) else None

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 import pykka
 
-from actors.spi import Actor, ProcessSpec, Props, Runtime
+from actors.spi import Actor, ProcessSpec, Props, Runtime, placed_type
 from supervisors._specs.spec import DEFAULT_MAILBOX, Grace, Spec, SupervisorSpec
 from supervisors._specs.start_kind import StartKind, kind_of
 from supervisors._supervisor.task import FunctionChild, Promise, Task
@@ -42,11 +42,14 @@ def props_for(spec: Spec, runtime: Runtime, path: str) -> Props:
         kind = runtime.kind(_of_resources() if what is StartKind.RESOURCE else FunctionChild)
         args, kwargs = (start, args, kwargs), {}
         host = host or ("thread" if what is StartKind.FUNCTION else "loop")
+    where = host or kind.host
+    if where == "process":
+        where = ProcessSpec()
     return Props(
-        kind,
+        kind if type(where) is str else placed_type(kind, where),
         args=args,
         kwargs=kwargs,
-        host=host or kind.host,
+        host=where,
         name=spec.name,
         mailbox=kind.mailbox if spec.mailbox is DEFAULT_MAILBOX or spec.mailbox == DEFAULT_MAILBOX else spec.mailbox,
         redeliver=spec.redeliver,
