@@ -122,6 +122,8 @@ async def rate(runtime: Runtime, prefetch: int, messages: int) -> float:
 async def of_multiprocessing(rounds: int, messages: int) -> dict[str, float]:
     """The figures of a process behind a pipe, forked from multiprocessing's server."""
     context = multiprocessing.get_context("forkserver")
+    os.environ["PYTHONWARNINGS"] = "ignore::RuntimeWarning"  # this module is the main one, too
+    context.set_forkserver_preload(["benchmarks.places"])
     found: dict[str, float] = {}
 
     def begin() -> tuple[Any, Connection]:

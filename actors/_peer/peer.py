@@ -129,6 +129,9 @@ class PlacePeer:
             self._link.send("start_failed", self.codec.encode_error(self.path, error))
         else:
             await self._over
+            # What its last hook has told to others has its turn before the process ends.
+            while any(isinstance(each, OutsideCell) and len(each.queue) for each in list(self.runtime.cells.values())):
+                await asyncio.sleep(0)
         logging.shutdown()
         sys.stdout.flush()
         sys.stderr.flush()
