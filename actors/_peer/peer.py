@@ -19,6 +19,7 @@ import threading
 from collections.abc import Callable
 from contextvars import copy_context
 from functools import partial
+from time import monotonic
 from typing import Any
 
 from actors._core.cell import Cell
@@ -192,7 +193,7 @@ class PlacePeer:
         """
         if self.runtime.on_loop_thread:
             self._link.write_now()
-        NOTES.pack_into(self._notes, 0, number)
+        NOTES.pack_into(self._notes, 0, number, monotonic())
 
     def write_now(self) -> None:
         """Sends what waits to be sent. A hook begins, and may end the process."""

@@ -14,6 +14,7 @@ import socket
 import struct
 import sys
 from collections.abc import Callable
+from time import monotonic
 from typing import TYPE_CHECKING, Any
 
 from actors._core.clock import TimerHandle
@@ -37,9 +38,9 @@ if TYPE_CHECKING:
 PROTOCOL = 1
 """The version of the frames between the two processes."""
 VERSION = f"Python {sys.version.split()[0]} with protocol {PROTOCOL}"
-NOTES = struct.Struct("=Q")
-"""What the process notes in memory that both share: the number of the last message that the actor has begun with. It
-is there when the process is not.
+NOTES = struct.Struct("=Qd")
+"""What the process notes in memory that both share: the number of the last message that the actor has begun with, and
+when it did, by the monotonic clock of the system. It is there when the process is not.
 """
 
 
@@ -230,6 +231,11 @@ class ProcessPlace:
             self.lost_error("has ended; how is not known, because the process that forked it has ended, too")
         )
 
+    def last_begun(self) -> tuple[int, float]:
+        """The number of the last message that the actor has begun with, and the seconds since then."""
+        number, began = NOTES.unpack(os.pread(self._notes, NOTES.size, 0))
+        return number, monotonic() - began
+
     def _drain(self) -> None:
         self._link.drain()
 
@@ -271,7 +277,7 @@ class ProcessPlace:
         if cell.incarnation == self.incarnation:
             crash = None if self._killed or self._gone is not None or not self.started.done() else error
             try:
-                self.traffic.settle(crash, NOTES.unpack(os.pread(self._notes, NOTES.size, 0))[0])
+                self.traffic.settle(crash, self.last_begun()[0])
             except BaseException as failure:  # noqa: BLE001 - see LoopHost._drain
                 self._runtime.turn_failed(cell, failure)
         self._close()

@@ -40,6 +40,9 @@ class SendingPlace(Protocol):
     def key_of(self, ref: ActorRef[Any]) -> RefKey:
         """The key of a ref, which the process gets to know."""
 
+    def last_begun(self) -> tuple[int, float]:
+        """The number of the last message that the actor has begun with, and the seconds since then."""
+
     def lost_error(self, how: str) -> PlaceLost:
         """The error for an end of the process, in these words."""
 
@@ -102,14 +105,28 @@ class Traffic:
 
     def _overran(self, number: int) -> None:
         envelope = self._under_way.get(number)
-        if envelope is not None and self._cell.incarnation == self._incarnation:
+        if envelope is None or self._cell.incarnation != self._incarnation:
+            return
+        last, seconds = self._place.last_begun()
+        timeout = self._cell.props.handler_timeout
+        if self._concurrency > 1 or number >= last or timeout is None:
             self._cell.kill(Crashed(overran(self._cell, envelope)), envelope)
+            return
+        # It was handled, and the handler of a later one keeps the process from saying so: that one is timed.
+        self.handled(*[each for each in self._under_way if each < last])
+        if last in self._under_way:
+            self._untime(last)
+            due = self._runtime.now() + max(0.0, timeout - seconds)
+            self._timed[last] = self._runtime.clock.call_at(due, partial(self._overran, last))
 
-    def _taken(self, number: int) -> Envelope | None:
-        """The message is not under way any more."""
+    def _untime(self, number: int) -> None:
         timer = self._timed.pop(number, None)
         if timer is not None:
             timer.cancel()
+
+    def _taken(self, number: int) -> Envelope | None:
+        """The message is not under way any more."""
+        self._untime(number)
         envelope = self._under_way.pop(number, None)
         if self._cell.props.handler_timeout is not None:
             self._time()
