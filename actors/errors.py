@@ -10,6 +10,7 @@ pykka's derives from it, so code written for pykka catches it. Other bases stand
       DeadlockError
       BlockingCallError
       MailboxFull
+      NotQuarantined (LookupError)
       InvalidPriority (ValueError)
       UnhandledMessage
         NoMailbox
@@ -23,7 +24,6 @@ pykka's derives from it, so code written for pykka catches it. Other bases stand
       NotOnHost (RuntimeError)
       LinkedExit
       NoSuchActor (LookupError)
-      NotQuarantined (LookupError)
       WrongActorClass (TypeError)
       IncarnationEnded
       NameTaken

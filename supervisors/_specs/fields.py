@@ -10,7 +10,7 @@ from typing import Literal, cast
 from pydantic import ValidationError
 from pydantic_core import PydanticCustomError
 
-from actors.spi import HOSTS, HostName, MailboxSpec, ProcessSpec, faults_in, is_host, shown
+from actors.spi import HOSTS, HostName, MailboxSpec, ProcessSpec, faults_in, shown
 from supervisors._specs.start_kind import kind_of
 
 MAX_RESTARTS = 15
@@ -122,14 +122,14 @@ def check_host(value: object) -> HostName | ProcessSpec | None:
     """The name of a host, or the spec of a process; a mapping of its fields, as in a file."""
     if value is None or isinstance(value, ProcessSpec):
         return value
-    if isinstance(value, Mapping):
-        try:
-            return ProcessSpec.model_validate({"kind": None, **value})
-        except ValidationError as error:
-            raise _fault("; ".join(faults_in(error))) from None
-    if not is_host(value):
+    if isinstance(value, str) and value in ("loop", "thread", "process"):
+        return ProcessSpec() if value == "process" else cast("HostName", value)
+    if not isinstance(value, Mapping):
         raise _fault(f"must be {HOSTS}")
-    return ProcessSpec() if value == "process" else cast("HostName", value)
+    try:
+        return ProcessSpec.model_validate({"kind": None, **value})
+    except ValidationError as error:
+        raise _fault("; ".join(faults_in(error))) from None
 
 
 def check_mailbox(value: object) -> object:

@@ -62,7 +62,7 @@ class Listeners:
         graph: Graph | None,
         path: str,
     ) -> None:
-        """Answers those for whom there are new entries, or whose run has ended. Without a row there is no such run."""
+        """Answers those who wait, if there are new entries or the run has ended. Without a row there is no such run."""
         for reader, (message, reply) in asked.readers.items():
             new = [each for each in entries if each.seq > message.after]
             if self.readers.get(asked.run, {}).get(reader) != (message, reply):

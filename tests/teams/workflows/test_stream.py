@@ -354,7 +354,7 @@ def test_a_place_that_is_no_seq_is_refused(since: Any) -> None:
 def readers(scene: Scene) -> int:
     """How many readers wait at the desk of the engine."""
     (kept,) = scene.sim.runtime.cells["eng/desk"].kept.values()  # type: ignore[union-attr]
-    return sum(map(len, kept.readers.values()))
+    return sum(map(len, kept.listeners.readers.values()))
 
 
 def test_a_reader_that_is_cancelled_leaves_nothing_behind() -> None:
