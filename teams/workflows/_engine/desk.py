@@ -366,7 +366,9 @@ class Desk(Actor):
     async def _take_up(self, row: RunRow, entries: list[JournalEntry], messages: list[InboxRow]) -> None:
         """Starts the actor of a run that this process owns."""
         if row.id in self._kept.live:  # it was given up, and this desk was started again before it was forgotten
+            before = self._kept.live[row.id].keeper
             await self._drop(row.id)
+            await before.is_written()  # what it has sent to the store comes before what is read now
             ((row, entries, messages),) = await self._records.written_of([row])
         if any(each.kind in CHANGES for each in messages):
             row, entries, messages = await self._records.change(row, entries, messages)
@@ -509,6 +511,9 @@ class Desk(Actor):
             await self._drop(message.run)
             if isinstance(message.error, NotStorable):
                 await self._fail(message.keeper.row, message.error)
+            else:  # the store may say all the same that it is ours
+                self._doubtful = True
+                self.ref.tell(LookForRuns())
 
     async def _fail(self, row: RunRow, error: NotStorable) -> None:
         """What a run did cannot be written down. It would do the same again, so it ends."""
@@ -530,8 +535,11 @@ class Desk(Actor):
     @handles
     async def leave_run(self, message: LeaveRun) -> None:
         """A run is paused."""
+        keeper = message.keeper
+        if not keeper.given_up or not await keeper.is_written():
+            return
         live = self._kept.live.get(message.run)
-        if live is not None and live.keeper is message.keeper and message.keeper.given_up:
+        if live is not None and live.keeper is keeper and keeper.given_up:  # nothing has come meanwhile
             await self._drop(message.run)
 
     async def _drop(self, run: str) -> None:
