@@ -232,6 +232,27 @@ def test_two_threads_that_retry_at_once_send_each_message_once() -> None:
         assert sorted(each for each in done if each != "last") == list(range(200))
 
 
+def test_what_another_takes_meanwhile_is_not_sent() -> None:
+    with Runtime(log=False) as runtime:
+        actor = runtime.spawn(Fragile).get()
+        Fragile.healed = True
+        for number in range(3):
+            runtime.quarantine.add(actor.path, number, 1, ValueError(), None)
+        find = runtime.find
+        others: list[Any] = []
+
+        def found(path: str) -> Any:
+            """Between two messages another caller discards the last one."""
+            if not others:
+                others.append(runtime.quarantine.discard(3))
+            return find(path)
+
+        runtime.find = found  # type: ignore[method-assign]
+        assert [each.id for each in runtime.quarantine.retry().sent] == [1, 2]
+        assert actor.ask("last") == "last"
+        assert done == [0, 1, "last"]
+
+
 def test_the_event_comes_before_the_message_can_be_found() -> None:
     with simulation() as sim:
         seen: list[int] = []

@@ -326,6 +326,14 @@ def test_an_edit_with_faults_is_refused_whole(changes: dict[str, Any], match: st
         assert "edited" not in kinds(run)
 
 
+@pytest.mark.parametrize("target", [lambda value: value, sequential("a", "b")], ids=["lambda", "pattern"])
+def test_no_run_is_edited_whose_workflow_only_its_code_knows(target: Any) -> None:
+    """After an edit the store alone says what the workflow is, so each of its steps must be found by a name."""
+    flow = workflow("own", tasks=[do("a", "a", input=[]), do("b", target, input=["$a"]), do("c", "c", after="b")])
+    with played(a, b, c, d, flow) as scene:
+        refused(scene, scene.start("own"), CannotEdit, "found by its name", add_node=do("x", "d", input=[]))
+
+
 def _listed(value: Any) -> list[Any]:
     return list(value) if isinstance(value, list | tuple) else [value]
 
