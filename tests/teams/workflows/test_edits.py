@@ -41,7 +41,7 @@ from teams.workflows import (
 )
 from teams.workflows._graph.edit import GraphChanges, changes_from, edited, graph_changes
 from teams.workflows.testing import Disk
-from tests.teams.patterns.cast import takes
+from tests.teams.patterns.cast import fails, takes
 from tests.teams.workflows.cast import Scene, kinds, played, played_on_sqlite
 
 Played = Callable[..., AbstractContextManager[Scene]]
@@ -255,6 +255,17 @@ def test_an_edit_survives_kill_nine() -> None:
         assert scene.eng.workflow_run(run.id).get(timeout=100)[-1] == "d"
 
 
+def test_after_kill_nine_references_have_the_version_of_the_beginning() -> None:
+    flow = workflow("flow", sleep("nap", 5.0), do("b", "b", input=["$run.version"]))
+    with played(a, b, flow) as scene:
+        run = scene.start("flow")
+        scene.sim.advance(0.5)
+        run.edit(add_node=do("c", "b")).get()
+        tables = scene.disk.durable if scene.disk is not None else None
+    with played(a, b, flow, tables=tables) as scene:
+        assert scene.eng.workflow_run(run.id).get(timeout=100) == [flow.version, "b", "b"]
+
+
 # What is refused, and changes nothing
 
 
@@ -388,6 +399,16 @@ def test_a_run_that_has_ended_or_is_missing_or_is_code_cannot_be_edited(land: Pl
         cancelled.cancel().get()
         with pytest.raises(AlreadyEnded):
             cancelled.edit(add_node=do("x", "d")).get()
+
+
+def test_a_run_that_undoes_what_was_done_is_not_edited() -> None:
+    """No step would begin any more."""
+    flow = workflow("flow", do("a", "a", undo="slow"), do("b", "bad", on_failure="undo"))
+    with played(a, d, member("bad", fails("no")), member("slow", takes(9.0, lambda _: None)), flow) as scene:
+        run = scene.start("flow", [])
+        scene.sim.advance(5.0)
+        assert scene.state(run) == "cancelling"
+        refused(scene, run, AlreadyEnded, "its steps have ended", add_node=do("x", "d"))
 
 
 def test_errors_of_edits_are_pickled() -> None:

@@ -139,6 +139,11 @@ def test_a_run_that_ends_while_it_is_being_parked_stays_ended() -> None:
     World(sketch, script, search=("pos", 1000)).run()
 
 
+def test_an_edit_from_another_process_that_comes_late_writes_nothing() -> None:
+    sketch = Sketch((Piece("a", "sleep", seconds=0.5),), chain=False)
+    World(sketch, (EngineLine(0.25, "start", 0, 1), EngineLine(0.5, "edit", 0, 0, "a")), engines=2).run()
+
+
 # The judge is no rubber stamp
 
 
