@@ -260,6 +260,14 @@ def test_whatever_happened_to_a_run_its_stream_tells_what_is_written(world: Worl
             assert events[-1].kind == "run_complete"
 
 
+def test_a_stream_of_an_ended_run_ends_where_nothing_is_left_to_tell() -> None:
+    with played(double, workflow("flow", do("a", "double"))) as scene:
+        run = scene.start("flow", 3)
+        told_all = list(run.stream())
+        assert list(run.stream(since=told_all[-1].seq)) == []
+        assert list(run.stream(since=10**12)) == []
+
+
 def test_a_stream_goes_on_after_any_event_with_just_the_rest() -> None:
     pieces = member("pieces", lambda _: [Artifact("one", 1), Artifact("two", 2)])
     flow = workflow("flow", tasks=[do("a", "pieces"), do("b", "double"), do("c", len, after=("a", "b"))])
