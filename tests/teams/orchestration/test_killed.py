@@ -3,18 +3,13 @@
 from __future__ import annotations
 
 import json
-import os
 import signal
-import subprocess
-import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-import teams
 from actors import Future
 from actors.spi import current_clock
 from actors.testing import simulation
@@ -28,10 +23,10 @@ from teams.orchestration import orchestrator
 from teams.workflows import WorkflowRun, engine
 from teams.workflows.testing import Disk, Processes, Reboot
 from tests.teams.orchestration.cast import TASKS, Crew
+from tests.teams.workflows.processes import process, read
 
 COMMITS = 19
 """Those of a run without a kill."""
-PACKAGES = str(Path(teams.__file__).parents[1])
 
 
 class Watched(Crew):
@@ -150,44 +145,20 @@ with start(engine("eng", *people, desk, store=sys.argv[1], durability="process")
 """
 
 
-@contextmanager
-def process(url: str) -> Iterator[subprocess.Popen[str]]:
-    """A process with the engine."""
-    command = [sys.executable, "-c", WORKER, url]
-    environment = {**os.environ, "PYTHONPATH": PACKAGES}
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment) as running:
-        try:
-            yield running
-        finally:
-            running.kill()
-
-
-def read(running: subprocess.Popen[str], begun: int) -> list[list[str]]:
-    """The lines until so many steps have begun, or until the end."""
-    assert running.stdout is not None
-    lines: list[list[str]] = []
-    while sum(line[0] == "begun" for line in lines) < begun:
-        line = running.stdout.readline()
-        if not line:
-            break
-        lines.append(line.split(maxsplit=1))
-    return lines
-
-
 def test_another_process_goes_on_after_kill_nine(tmp_path: Path) -> None:
     """While a task is under way."""
     url = f"sqlite:///{tmp_path}/runs.db"
-    with process(url) as running:
-        read(running, 3)
+    with process(WORKER, url) as running:
+        read(running, 3, words=1)
         running.send_signal(signal.SIGKILL)
-        read(running, 1_000)
+        read(running, 1_000, words=1)
     store = open_store(url, durability="process")
     done = {entry.step for row in store.runs() for entry in store.entries(row.id) if entry.kind == "done"}
     for each in store.engines():  # its lease would end by itself
         store.release(each.epoch)
     store.close()
-    with process(url) as running:
-        later = read(running, 1_000)
+    with process(WORKER, url) as running:
+        later = read(running, 1_000, words=1)
         assert running.wait() == 0
     assert not {line[1].strip() for line in later if line[0] == "begun"} & done
     assert [decode(line[1].encode()) for line in later if line[0] == "result"] == ["all"]

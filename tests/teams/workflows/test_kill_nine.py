@@ -6,21 +6,15 @@ The process prints a line whenever a step begins, and the test kills it when it 
 from __future__ import annotations
 
 import json
-import os
 import signal
-import subprocess
-import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
-import teams
 from teams._journal.open_store import open_store
 from tests.teams.journal.cast import place
+from tests.teams.workflows.processes import process, read
 
-PACKAGES = str(Path(teams.__file__).parents[1])
 RUNS = 4
 STEPS = ("first", "each[0]", "each[1]", "each[2]", "last")
 WORKER = """
@@ -53,37 +47,13 @@ with start(engine("eng", *members, flow, store=sys.argv[1], durability="process"
 """
 
 
-@contextmanager
-def process(url: str) -> Iterator[subprocess.Popen[str]]:
-    """A process with the engine."""
-    command = [sys.executable, "-c", WORKER, url, str(RUNS)]
-    environment = {**os.environ, "PYTHONPATH": PACKAGES}
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment) as running:
-        try:
-            yield running
-        finally:
-            running.kill()
-
-
-def read(running: subprocess.Popen[str], begun: int) -> list[list[str]]:
-    """The lines until so many steps have begun, or until the end."""
-    assert running.stdout is not None
-    lines: list[list[str]] = []
-    while sum(line[0] == "begun" for line in lines) < begun:
-        line = running.stdout.readline()
-        if not line:
-            break
-        lines.append(line.split(maxsplit=2))
-    return lines
-
-
 @pytest.mark.parametrize("at", [1, 2, 5, 9, 14])
 @pytest.mark.parametrize("kind", ["sqlite", "postgres"])
 def test_another_process_goes_on_and_begins_nothing_again_that_was_done(kind: str, at: int, tmp_path: Path) -> None:
     with place(kind, tmp_path) as there:
         if kind == "postgres":
             open_store(there.url).close()
-        with process(there.url) as running:
+        with process(WORKER, there.url, str(RUNS)) as running:
             lines = read(running, at)
             running.send_signal(signal.SIGKILL)
             lines += read(running, 1_000)
@@ -96,7 +66,7 @@ def test_another_process_goes_on_and_begins_nothing_again_that_was_done(kind: st
             store.release(engine.epoch)
         store.close()
 
-        with process(there.url) as running:
+        with process(WORKER, there.url, str(RUNS)) as running:
             later = read(running, 1_000)
             assert running.wait() == 0
         begun_again = {(line[1], line[2].strip()) for line in later if line[0] == "begun"}
