@@ -22,6 +22,7 @@ from time import perf_counter
 from typing import Any
 
 from actors import Actor, Runtime, process
+from actors._place.process import ProcessCarriers
 
 PATIENCE = 10.0
 """Seconds after which a process that still runs is an orphan."""
@@ -46,11 +47,11 @@ def program() -> None:
     with Runtime(log=False) as runtime:
         refs = [runtime.spawn(Worker, host=process()).get() for _ in range(3)]
         found = [ref.ask("who") for ref in refs]
-        host = runtime.place_host
-        assert host is not None
+        processes = runtime.place_hosts["process"].carriers
+        assert isinstance(processes, ProcessCarriers)
         refs[1].tell("compute")
         refs[2].tell("hold")
-        print(*found, host.launcher.pid, flush=True)
+        print(*found, processes.launcher.pid, flush=True)
         sys.stdin.read()
 
 

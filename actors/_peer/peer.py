@@ -1,4 +1,4 @@
-"""The peer: the whole of a process that an actor has of its own.
+"""The peer: what runs an actor that has a place of its own.
 
 It is an ordinary runtime with one actor. An observer sees what becomes of each message, and says it to the program.
 """
@@ -6,20 +6,10 @@ It is an ordinary runtime with one actor. An observer sees what becomes of each 
 from __future__ import annotations
 
 import asyncio
-import faulthandler
 import logging
-import mmap
-import os
-import pickle
-import resource
-import socket
-import struct
-import sys
 import threading
 from collections.abc import Callable
-from contextvars import copy_context
 from functools import partial
-from time import monotonic
 from typing import Any
 
 from actors._core.cell import Cell
@@ -32,10 +22,8 @@ from actors._core.ref import ActorRef
 from actors._peer.inside import InnerCell, LinkReply, NumberedEnvelope, PeerRuntime
 from actors._peer.observer import LinkLogHandler, PeerObserver
 from actors._peer.outside import OutsideCell
-from actors._peer.zygote import import_main
+from actors._place.carrier import VERSION, PeerLine
 from actors._place.codec import Codec, RefKey, key_for
-from actors._place.link import FrameLink
-from actors._place.place import NOTES, VERSION
 from actors._user_code.text import type_name
 from actors.errors import NotInPlace, NotReceivable, NotSendable
 from actors.events import (
@@ -48,52 +36,19 @@ from actors.events import (
 )
 from actors.reasons import Crashed, ExitReason, Killed
 
-_HEAD = struct.Struct("!I")
 _OF_THE_ACTOR = (HookFailed, Abandoned, UncaughtException)
 """The events about the actor itself that the program does not publish of its own."""
-
-
-def run(
-    request: dict[str, Any], cpus: set[int] | None, link: int, lifeline: int, lookups: int, faults: int, notes: int
-) -> None:
-    """The life of the process, after the fork. The lifeline stays open, or the kernel ends the process."""
-    faulthandler.enable(faults)
-    import_main(request["main"])
-    title(request["path"])
-    peer = PlacePeer(socket.socket(fileno=lookups), mmap.mmap(notes, NOTES.size), str(request["path"]))
-    asyncio.run(peer.live(socket.socket(fileno=link), partial(confine, request, cpus)))
-
-
-def title(path: str) -> None:
-    """Names the process by its actor, as `ps` and `top` show it."""
-    try:
-        with open("/proc/self/comm", "w", encoding="utf-8", errors="replace") as comm:  # noqa: PTH123
-            comm.write(path[-15:])
-    except OSError:
-        return  # without /proc it keeps its name
-
-
-def confine(request: dict[str, Any], cpus: set[int] | None) -> None:
-    """Sets the limits of the process. Raises OSError and ValueError."""
-    if request["memory"] is not None:
-        resource.setrlimit(resource.RLIMIT_DATA, (request["memory"], request["memory"]))
-    if cpus is not None:
-        os.sched_setaffinity(0, cpus)
-    if request["nice"]:
-        os.nice(request["nice"])
 
 
 class PlacePeer:
     """Runs the actor, and speaks with the program."""
 
-    def __init__(self, lookups: socket.socket, notes: mmap.mmap, path: str) -> None:
+    def __init__(self, line: PeerLine, path: str) -> None:
         self.path = path
         self.runtime: PeerRuntime
         self.cell: InnerCell
         self.codec = Codec(self._key_of, self._ref_of)
-        self._link: FrameLink
-        self._lookups = lookups
-        self._notes = notes
+        self._line = line
         self._handled: list[int] = []
         """The numbers of the messages that were handled, and that was not said."""
         self._looking = threading.Lock()
@@ -107,15 +62,14 @@ class PlacePeer:
         """By number, what becomes of a message whose handler has raised, where the actor lives on."""
         self._ordered = False
 
-    async def live(self, link: socket.socket, confine: Callable[[], object]) -> None:
-        """From the first frame to the end of the actor."""
+    async def live(self, confine: Callable[[], object]) -> None:
+        """From the first frame to the end of the actor. `confine` sets the limits of the process."""
         loop = asyncio.get_running_loop()
         self._over = loop.create_future()
         begun: asyncio.Future[tuple[Any, ...]] = loop.create_future()
         self._heard: Callable[[tuple[Any, ...]], object] = begun.set_result
-        # The link is lost with the program, and then the kernel ends this process.
-        self._link = FrameLink(loop, copy_context(), link, lambda frame: self._heard(frame), lambda: os._exit(1))
-        self._link.send("hello", VERSION)
+        self._line.open(self)
+        self._line.send("hello", VERSION)
         _, version, settings, body, carried = await begun
         if version != VERSION:
             await self._over  # the program has read the hello, and ends this process
@@ -126,23 +80,16 @@ class PlacePeer:
             self.runtime.events.subscribe(self._published)
             self._make(settings, body, carried)
         except Exception as error:  # noqa: BLE001 - the class, its arguments or the limits: the program is told
-            self._link.send("start_failed", self.codec.encode_error(self.path, error))
+            self._line.send("start_failed", self.codec.encode_error(self.path, error))
         else:
             await self._over
             # What its last hook has told to others has its turn before the process ends.
             while any(isinstance(each, OutsideCell) and len(each.queue) for each in list(self.runtime.cells.values())):
                 await asyncio.sleep(0)
-        logging.shutdown()
-        sys.stdout.flush()
-        sys.stderr.flush()
-        self._link.flush()
-        os._exit(0)  # in the middle of the loop: what its threads still do does not matter
+        self._line.end()
 
     def _begin(self, settings: dict[str, Any]) -> None:
-        handler = LinkLogHandler(self)
-        logging.root.handlers[:] = [handler]
-        for name, level in settings["levels"].items():
-            logging.getLogger(name or None).setLevel(level)
+        self._line.log_by(LinkLogHandler(self), settings["levels"])
         self.runtime = PeerRuntime(
             self,
             PeerObserver(self),
@@ -171,35 +118,35 @@ class PlacePeer:
 
     def _send(self, *frame: object) -> None:
         self._say_handled()
-        self._link.send(*frame)
+        self._line.send(*frame)
 
     def _say_handled(self) -> None:
         """Says which messages were handled: before anything else is said, so that all comes in order."""
         if self._handled:
             handled, self._handled = self._handled, []
-            self._link.send("handled", *handled)
+            self._line.send("handled", *handled)
 
     def send_now(self, *frame: object) -> None:
         """Sends a frame at once where this is the thread of the loop: the code that runs next may end the process."""
         if self.runtime.on_loop_thread:
             self._send(*frame)
-            self._link.write_now()
+            self._line.write_now()
         else:
             self.send(*frame)
 
     def begins(self, number: int) -> None:
         """A handler begins with a message, and may end the process: what was said until now is sent. That earlier
-        messages were handled is noted in shared memory, and said later.
+        messages were handled is noted by that, and said later.
         """
         if self.runtime.on_loop_thread:
-            self._link.write_now()
-        NOTES.pack_into(self._notes, 0, number, monotonic())
+            self._line.write_now()
+        self._line.begins(number)
 
     def write_now(self) -> None:
         """Sends what waits to be sent. A hook begins, and may end the process."""
         if self.runtime.on_loop_thread:
             self._say_handled()
-            self._link.write_now()
+            self._line.write_now()
 
     def reply(self, number: int, is_result: bool, value: Any) -> None:
         """Sends the answer to a message, unless the actor has ended: then the program decides on what it has not begun
@@ -248,24 +195,16 @@ class PlacePeer:
     def look_up(self, what: str, name: str, kind: str | None = None) -> Any:
         """Asks the program, and blocks this thread until it answers. Raises what was raised there."""
         with self._looking:
-            body = pickle.dumps((what, name, kind), 5)
-            self._lookups.sendall(_HEAD.pack(len(body)) + body)
-            (length,) = _HEAD.unpack(self._read(_HEAD.size))
-            is_result, value = pickle.loads(self._read(length))  # noqa: S301 - the program that started this process
+            is_result, value = self._line.look_up(what, name, kind)
         if not is_result:
             raise self.codec.decode_error(self.path, value, "the program")
         return value
 
-    def _read(self, size: int) -> bytes:
-        data = bytearray()
-        while len(data) < size:
-            part = self._lookups.recv(size - len(data))
-            if not part:
-                os._exit(1)  # the program is gone
-            data += part
-        return bytes(data)
-
     # From the program
+
+    def received(self, frame: tuple[Any, ...]) -> None:
+        """A frame of the program."""
+        self._heard(frame)
 
     def _received(self, frame: tuple[Any, ...]) -> None:
         match frame:
@@ -419,10 +358,10 @@ class PlacePeer:
 
     def _is_handled(self, number: int) -> None:
         self._handled.append(number)
-        if self._link.has_output:
+        if self._line.has_output:
             self._say_handled()  # it goes along
         elif len(self._handled) == 1:
-            self._link.soon(self.write_now)
+            self.runtime.loop.call_soon(self.write_now, context=self.runtime.context.copy())
 
     def _judge(self, envelope: NumberedEnvelope) -> None:
         cell = self.cell

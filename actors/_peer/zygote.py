@@ -26,7 +26,7 @@ from typing import Any
 
 LONGEST = 1 << 17
 _DESCRIPTORS = 8
-_IMPORTED = ("actors._peer.peer", "actors._pykka.foreign", "actors._core.placed")
+_IMPORTED = ("actors._peer.process", "actors._pykka.foreign", "actors._core.placed")
 """What every place needs."""
 F_SETSIG = 10
 """Of Linux; the module `fcntl` of Python 3.11 has no name for it."""
@@ -160,7 +160,7 @@ class Zygote:
             signal.signal(signal.SIGCHLD, signal.SIG_DFL)
             for each in (self._control.detach(), self._wake, self._woken, self._lifeline):
                 os.close(each)
-            from actors._peer.peer import run
+            from actors._peer.process import run
 
             run(request, cpus, *descriptors)
             code = 0

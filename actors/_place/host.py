@@ -1,4 +1,4 @@
-"""The place host: each incarnation runs in a process of its own.
+"""The place host: each incarnation runs in a runtime of its own elsewhere, such as a process.
 
 What this process has of the actor is a stand-in, whose hooks run on the loop host. A message is not handled here: it is
 sent, and counts as under way until the place says that it was handled.
@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING, Any, cast
 from actors._core.envelope import Envelope
 from actors._core.placed import PlacedStart, PlacedType
 from actors._hosts.host import HookDone, Hooks
-from actors._place.launcher import Launcher
-from actors._place.place import ProcessPlace
+from actors._place.carrier import Carriers
+from actors._place.place import ActorPlace
 
 if TYPE_CHECKING:
     from actors._core.cell import Cell
@@ -25,17 +25,18 @@ if TYPE_CHECKING:
 
 
 class PlaceHost:
-    """Runs incarnations in processes of their own."""
+    """Runs incarnations in runtimes of their own."""
 
     slice = 32
     blocks = False
     goes_on = True
 
-    def __init__(self, runtime: Runtime) -> None:
+    def __init__(self, runtime: Runtime, carriers: Carriers) -> None:
         self._runtime = runtime
         self._loop_host = runtime.loop_host
-        self._places: dict[Cell, ProcessPlace] = {}
-        self.launcher = Launcher(runtime)
+        self._places: dict[Cell, ActorPlace] = {}
+        self.carriers = carriers
+        """Makes what carries each place."""
 
     # Turns
 
@@ -57,15 +58,15 @@ class PlaceHost:
     # The life of a place, as the stand-in asks for it
 
     async def begin_place(self, cell: Cell, start: PlacedStart) -> None:
-        """Starts the place, and returns when the actor there is up. Raises what failed the start, when the process is
-        gone.
+        """Starts the place, and returns when the actor there is up. Raises what failed the start, when the place is
+        over.
         """
-        place = self._places[cell] = ProcessPlace(self, cell, cast("PlacedType", cell.props.kind))
+        place = self._places[cell] = ActorPlace(self, cell, cast("PlacedType", cell.props.kind))
         place.begin(start)
         try:
             await asyncio.shield(place.started)
         except asyncio.CancelledError:
-            raise  # the incarnation is killed, and with it the process
+            raise  # the incarnation is killed, and with it the place
         except BaseException:
             await asyncio.shield(place.over)
             raise
@@ -84,7 +85,7 @@ class PlaceHost:
         return [] if place is None else place.traffic.under_way()
 
     def cut_off(self, cell: Cell) -> None:
-        """The process cuts off the handlers that run there."""
+        """The runtime over there cuts off the handlers that run there."""
 
     def kill(self, cell: Cell, ended: Callable[[], object]) -> bool:
         left = {"place", "hooks"}
@@ -107,7 +108,7 @@ class PlaceHost:
         self._loop_host.finish(cell, steps, done)
 
     def leave_behind(self, cell: Cell) -> None:
-        """A process can be killed: none is left behind."""
+        """A place can be killed: none is left behind."""
 
     def create_task(
         self, cell: Cell, coroutine: Coroutine[Any, Any, Any], name: str | None
@@ -126,22 +127,22 @@ class PlaceHost:
                 cell.queue.appendleft(envelope)
 
     async def close(self) -> None:
-        """Ends what starts processes. Every place has ended."""
-        await self.launcher.close()
+        """Ends what starts the runtimes. Every place has ended."""
+        await self.carriers.close()
 
     def abandon(self) -> None:
-        """Ends every process at once. Nothing is told of it."""
+        """Ends every place at once. Nothing is told of it."""
         for place in self._places.values():
             place.drop()
         self._places.clear()
-        self.launcher.abandon()
+        self.carriers.abandon()
 
     def forked(self) -> None:
         """This process is a fork of the program: it keeps no place alive."""
         for place in self._places.values():
             place.forked_away()
         self._places.clear()
-        self.launcher.forked_away()
+        self.carriers.forked_away()
 
     # Logs
 

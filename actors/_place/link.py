@@ -15,7 +15,12 @@ from collections.abc import Callable
 from contextvars import Context
 from typing import Any
 
-_HEAD = struct.Struct("!I")
+HEAD = struct.Struct("!I")
+"""The length of a frame."""
+NOTES = struct.Struct("=Qd")
+"""What a process notes in memory that both share: the number of the last message that the actor has begun with, and
+when it did, by the monotonic clock of the system. It is there when the process is not.
+"""
 MOST = (1 << 32) - 1
 """The most bytes of a frame."""
 _CHUNK = 1 << 18
@@ -57,7 +62,7 @@ class FrameLink:
         if self._closed:
             return
         body = pickle.dumps(frame, 5)
-        self._out.append(_HEAD.pack(len(body)))
+        self._out.append(HEAD.pack(len(body)))
         self._out.append(body)
         if not self._flushing and not self._writing:
             self._flushing = True
@@ -67,10 +72,6 @@ class FrameLink:
     def has_output(self) -> bool:
         """Whether something waits to be written."""
         return bool(self._out)
-
-    def soon(self, then: Callable[[], object]) -> None:
-        """Calls `then` in the next pass of the loop."""
-        self._loop.call_soon(then, context=self._context.copy())
 
     def flush(self) -> None:
         """Writes what is left, and blocks until the other end has taken it: for a process that ends."""
@@ -144,11 +145,11 @@ class FrameLink:
         """Hands on the frames that are complete."""
         data, place = self._in, 0
         frames = []
-        while len(data) - place >= _HEAD.size:
-            (length,) = _HEAD.unpack_from(data, place)
-            if len(data) - place - _HEAD.size < length:
+        while len(data) - place >= HEAD.size:
+            (length,) = HEAD.unpack_from(data, place)
+            if len(data) - place - HEAD.size < length:
                 break
-            place += _HEAD.size + length
+            place += HEAD.size + length
             frames.append(pickle.loads(memoryview(data)[place - length : place]))  # noqa: S301 - our own process
         if place:
             self._in = data[place:]

@@ -29,13 +29,13 @@ from actors.reasons import Killed, NoProc, Shutdown
 
 if TYPE_CHECKING:
     from actors._core.cell import Cell
-    from actors._place.place import ProcessPlace
+    from actors._place.place import ActorPlace
 
 
 class Outward:
     """The others, as the actor of one place sees them. On the loop thread."""
 
-    def __init__(self, place: ProcessPlace, cell: Cell) -> None:
+    def __init__(self, place: ActorPlace, cell: Cell) -> None:
         self._place = place
         self._cell = cell
         self._runtime = cell.runtime

@@ -183,8 +183,8 @@ class Runtime:
         self.deadlines: Deadlines
         self.loop_host: LoopHost
         self.thread_host: ThreadHost
-        self.place_host: PlaceHost | None = None
-        """The host of actors in processes of their own; None: there was no such actor."""
+        self.place_hosts: dict[str, PlaceHost] = {}
+        """The hosts of actors that live elsewhere, by the kind of the place, such as "process"; made with the first."""
 
     # Life
 
@@ -375,14 +375,14 @@ class Runtime:
         self.deadlines.close()
         await self.loop_host.close()
         self.thread_host.close()
-        if self.place_host is not None:
-            await self.place_host.close()
+        for each in self.place_hosts.values():
+            await each.close()
 
     def _finish(self, why_not: str) -> None:
         """Takes back everything that the runtime has set in other objects."""
         self._why_not = why_not
-        if self.place_host is not None:
-            self.place_host.abandon()
+        for each in self.place_hosts.values():
+            each.abandon()
         if self._watchdog is not None:
             self._watchdog.stop()
         if self._log is not None:
@@ -640,17 +640,16 @@ class Runtime:
         if choice == "thread":
             return self.thread_host
         if isinstance(choice, ProcessSpec):
-            return self.make_place_host() if self.place_host is None else self.place_host
+            return self.place_hosts.get(choice.kind) or self.make_place_host(choice)
         raise ValueError(f"host must be {HOSTS}, not {shown(choice)}")
 
-    def make_place_host(self) -> PlaceHost:
-        """Makes the host of actors in processes of their own, when the first of them is made. The simulation has
-        none.
-        """
+    def make_place_host(self, spec: ProcessSpec) -> PlaceHost:
+        """Makes the host of the actors in this kind of place, when the first of them is made."""
         from actors._place.host import PlaceHost
+        from actors._place.process import ProcessCarriers
 
-        self.place_host = PlaceHost(self)
-        return self.place_host
+        host = self.place_hosts[spec.kind] = PlaceHost(self, ProcessCarriers(self))
+        return host
 
     def next_number(self) -> int:
         """A number not used before in this runtime."""
@@ -755,8 +754,8 @@ class Runtime:
         self._why_not = _FORKED
         for cell in self.cells.values():
             cell.forked(Killed(_FORKED))
-        if self.place_host is not None:
-            self.place_host.forked()
+        for each in self.place_hosts.values():
+            each.forked()
         # Leaving the block of the runtime has nothing to wait for here.
         self._thread = None
         self._stopped = Future()

@@ -6,13 +6,13 @@ import asyncio
 import contextlib
 import gc
 import os
-import signal
 from typing import Any
 
 import pytest
 
 from actors import Crashed, DeadLetter, Killed, Lost, PlaceLost, Runtime, StartError, StartTimeout, process
-from actors._place.place import ProcessPlace
+from actors._place.place import ActorPlace
+from actors._place.process import ProcessCarrier
 from supervisors import child, start, supervisor
 from tests.places import cast
 from tests.places.cast import Listener, Performer, pid, placed, stage, tree
@@ -30,18 +30,18 @@ class Killer:
         self.at: int | None = None
         self.count = 0
         self.fired = False
-        original = ProcessPlace._received
+        original = ActorPlace.received
 
-        def received(place: ProcessPlace, frame: tuple[Any, ...]) -> None:
+        def received(place: ActorPlace, frame: tuple[Any, ...]) -> None:
             if place.path.endswith("/victim"):
                 self.count += 1
                 if self.count == self.at:
                     self.fired = True
-                    with contextlib.suppress(ProcessLookupError):
-                        signal.pidfd_send_signal(place._process, signal.SIGKILL)
+                    assert isinstance(place._carrier, ProcessCarrier)
+                    place._carrier._signal()
             original(place, frame)
 
-        monkeypatch.setattr(ProcessPlace, "_received", received)
+        monkeypatch.setattr(ActorPlace, "received", received)
 
 
 @in_loop

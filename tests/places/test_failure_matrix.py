@@ -28,6 +28,7 @@ from actors import (
     VersionMismatch,
     process,
 )
+from actors._place.process import ProcessCarriers
 from supervisors import child, start, supervisor
 from tests.places import cast
 from tests.places.cast import Door, Listener, Load, Performer, crash_of, noting, pid, placed, stage, tree
@@ -255,12 +256,12 @@ async def test_places_go_on_when_what_forked_them_ends_and_new_ones_start() -> N
     async with tree(placed("a"), placed("b")) as (s, root):
         a, b = root.child("a"), root.child("b")
         before = await a.call(pid)
-        host = s.runtime.place_host
-        assert host is not None
-        zygote = host.launcher.pid
+        processes = s.runtime.place_hosts["process"].carriers
+        assert isinstance(processes, ProcessCarriers)
+        zygote = processes.launcher.pid
         assert zygote is not None
         os.kill(zygote, signal.SIGKILL)
-        while host.launcher.pid == zygote:
+        while processes.launcher.pid == zygote:
             await asyncio.sleep(0.001)
         assert await a.call(pid) == before
         down = b.monitor()

@@ -1,0 +1,117 @@
+"""A process that an actor has of its own: its life after the fork, and its end of the link."""
+
+from __future__ import annotations
+
+import asyncio
+import faulthandler
+import logging
+import mmap
+import os
+import pickle
+import resource
+import socket
+import sys
+from collections.abc import Mapping
+from contextvars import copy_context
+from functools import partial
+from time import monotonic
+from typing import Any
+
+from actors._peer.peer import PlacePeer
+from actors._peer.zygote import import_main
+from actors._place.link import HEAD, NOTES, FrameLink
+
+
+def run(
+    request: dict[str, Any], cpus: set[int] | None, link: int, lifeline: int, lookups: int, faults: int, notes: int
+) -> None:
+    """The life of the process, after the fork. The lifeline stays open, or the kernel ends the process."""
+    faulthandler.enable(faults)
+    import_main(request["main"])
+    title(request["path"])
+    line = ProcessLine(socket.socket(fileno=link), socket.socket(fileno=lookups), mmap.mmap(notes, NOTES.size))
+    asyncio.run(PlacePeer(line, str(request["path"])).live(partial(confine, request, cpus)))
+
+
+def title(path: str) -> None:
+    """Names the process by its actor, as `ps` and `top` show it."""
+    try:
+        with open("/proc/self/comm", "w", encoding="utf-8", errors="replace") as comm:  # noqa: PTH123
+            comm.write(path[-15:])
+    except OSError:
+        return  # without /proc it keeps its name
+
+
+def confine(request: dict[str, Any], cpus: set[int] | None) -> None:
+    """Sets the limits of the process. Raises OSError and ValueError."""
+    if request["memory"] is not None:
+        resource.setrlimit(resource.RLIMIT_DATA, (request["memory"], request["memory"]))
+    if cpus is not None:
+        os.sched_setaffinity(0, cpus)
+    if request["nice"]:
+        os.nice(request["nice"])
+
+
+class ProcessLine:
+    """The end of the link in the process."""
+
+    def __init__(self, end: socket.socket, lookups: socket.socket, notes: mmap.mmap) -> None:
+        self._end = end
+        self._lookups = lookups
+        self._notes = notes
+        self._link: FrameLink
+
+    def open(self, peer: PlacePeer) -> None:
+        """Begins to hand over frames. The link is lost with the program, and then the process ends."""
+        loop = asyncio.get_running_loop()
+        self._link = FrameLink(loop, copy_context(), self._end, peer.received, lambda: os._exit(1))
+
+    def log_by(self, handler: logging.Handler, levels: Mapping[str, int]) -> None:
+        """Every logger writes by this handler, at its level in the program."""
+        logging.root.handlers[:] = [handler]
+        for name, level in levels.items():
+            logging.getLogger(name or None).setLevel(level)
+
+    @property
+    def has_output(self) -> bool:
+        """Whether a frame waits to be written."""
+        return self._link.has_output
+
+    def send(self, *frame: object) -> None:
+        """Sends a frame."""
+        self._link.send(*frame)
+
+    def write_now(self) -> None:
+        """Writes what waits, as far as the program takes it."""
+        self._link.write_now()
+
+    def begins(self, number: int) -> None:
+        """Notes the message in shared memory: the program reads it when the process has ended."""
+        NOTES.pack_into(self._notes, 0, number, monotonic())
+
+    def look_up(self, *question: object) -> tuple[bool, Any]:
+        """Asks the program, and blocks this thread until it answers."""
+        body = pickle.dumps(question, 5)
+        self._lookups.sendall(HEAD.pack(len(body)) + body)
+        (length,) = HEAD.unpack(self._read(HEAD.size))
+        is_result, value = pickle.loads(self._read(length))  # noqa: S301 - the program that started this process
+        return bool(is_result), value
+
+    def _read(self, size: int) -> bytes:
+        data = bytearray()
+        while len(data) < size:
+            part = self._lookups.recv(size - len(data))
+            if not part:
+                os._exit(1)  # the program is gone
+            data += part
+        return bytes(data)
+
+    def end(self) -> None:
+        """Ends the process when the program has read what was sent: in the middle of the loop, since what its threads
+        still do does not matter.
+        """
+        logging.shutdown()
+        sys.stdout.flush()
+        sys.stderr.flush()
+        self._link.flush()
+        os._exit(0)

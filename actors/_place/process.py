@@ -1,0 +1,255 @@
+"""The carrier of a process: two sockets, a lifeline, and what both processes share.
+
+The process is over when it was reaped, and not before.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import socket
+import sys
+from time import monotonic
+from typing import TYPE_CHECKING, Any
+
+from actors._place.carrier import Carried
+from actors._place.launcher import Launcher, signal_name
+from actors._place.link import NOTES, FrameLink
+from actors.errors import PlaceLost
+
+if TYPE_CHECKING:
+    from actors._core.cell import Cell
+    from actors._core.placed import PlacedType
+    from actors._runtime.runtime import Runtime
+
+
+class ProcessCarriers:
+    """Makes the processes of a program."""
+
+    def __init__(self, runtime: Runtime) -> None:
+        self._runtime = runtime
+        self.launcher = Launcher(runtime)
+
+    def carrier(self, place: Carried, cell: Cell, kind: PlacedType) -> ProcessCarrier:
+        """Makes the carrier of a place."""
+        spec, module = kind.spec, kind.actor_class.__module__
+        request = {
+            "path": place.path,
+            "memory": spec.memory,
+            "cpus": spec.cpus,
+            "nice": spec.nice,
+            "preload": (module,) if spec.preload is None else spec.preload,
+            "main": main_module() if module == "__main__" else None,
+        }
+        return ProcessCarrier(self._runtime, self.launcher, place, request)
+
+    async def close(self) -> None:
+        """Ends the zygote. Every place has ended."""
+        await self.launcher.close()
+
+    def abandon(self) -> None:
+        """Ends the zygote at once."""
+        self.launcher.abandon()
+
+    def forked_away(self) -> None:
+        """This process is a fork of the program."""
+        self.launcher.forked_away()
+
+
+class ProcessCarrier:
+    """Carries one incarnation in a process."""
+
+    def __init__(self, runtime: Runtime, launcher: Launcher, place: Carried, request: dict[str, Any]) -> None:
+        self._runtime = runtime
+        self._launcher = launcher
+        self._place = place
+        self._wanted = request
+        self.name = "a process that has not begun"
+        self._forked = False
+        self._link: FrameLink
+        self._lookups: FrameLink
+        self._request = 0
+        self._lifeline = -1
+        self._process = -1
+        self._faults = -1
+        self._notes = -1
+        self._begun = self._closed = self._ended = False
+        self._killed = False
+
+    # The start
+
+    def begin(self, *first: object) -> None:
+        """Asks for the process. Raises OSError."""
+        if sys.platform != "linux":
+            raise OSError("host=process() needs Linux: give the actor another host, such as host='thread'")
+        with contextlib.ExitStack() as opened:
+            here, there = map(opened.enter_context, socket.socketpair())
+            asking, asked = map(opened.enter_context, socket.socketpair())
+            reader, self._lifeline = os.pipe()
+            opened.callback(os.close, reader)
+            opened.callback(os.close, self._lifeline)
+            self._faults = _kept(opened, os.memfd_create("faults"))
+            self._notes = _kept(opened, os.memfd_create("notes"))
+            os.ftruncate(self._notes, NOTES.size)
+            copies = opened.enter_context(contextlib.ExitStack())
+            ends = (there.fileno(), reader, asked.fileno(), self._faults, self._notes)
+            theirs = [_kept(copies, os.dup(each)) for each in ends]
+            loop, context = self._runtime.loop, self._runtime.context
+            self._link = FrameLink(loop, context, here, self._place.received, self._signal)
+            opened.callback(self._link.close)
+            self._lookups = FrameLink(loop, context, asking, self._place.looked_up, lambda: None)
+            opened.callback(self._lookups.close)
+            self._link.send(*first)
+            copies.pop_all()  # the launcher closes them
+            self._begun = True
+            try:
+                self._request = self._launcher.fork(self, self._wanted, theirs)
+            except OSError:
+                self._begun = False
+                raise
+            opened.pop_all()  # from now on `close` ends it
+        for end in (there, asked):
+            end.close()
+        os.close(reader)
+
+    def forked(self, pid: int) -> None:
+        """The process runs."""
+        self.name = f"process {pid}"
+        self._forked = True
+        with contextlib.suppress(ProcessLookupError):  # it has ended, which the zygote tells
+            self._process = os.pidfd_open(pid)
+        if self._killed:
+            self._signal()
+
+    def refused(self, why: str) -> None:
+        """There is no process."""
+        self._end(OSError(f"{self._place.path} has no process: {why}"))
+
+    # Frames
+
+    def send(self, *frame: object) -> None:
+        """Sends a frame, if the process is there."""
+        if not self._closed:
+            self._link.send(*frame)
+
+    def answer(self, *frame: object) -> None:
+        """Answers a thread of the process that waits for it."""
+        if not self._closed:
+            self._lookups.send(*frame)
+
+    def last_begun(self) -> tuple[int, float]:
+        """The number of the last message that the actor has begun with, and the seconds since then."""
+        number, began = NOTES.unpack(os.pread(self._notes, NOTES.size, 0))
+        return number, monotonic() - began
+
+    # The end
+
+    def kill(self) -> None:
+        """Ends the process, in whatever state it is."""
+        if self._ended or not self._begun:
+            return
+        self._killed = True
+        if self._forked:
+            self._signal()
+            return
+        # It was not forked. If that still comes, it finds its lifeline cut before it runs code of the user's.
+        self._launcher.forget(self._request)
+        self._end(None)
+
+    def _signal(self) -> None:
+        # One that has lost its link has ended by itself, and keeps its status, or is of no use.
+        if self._process >= 0:
+            with contextlib.suppress(ProcessLookupError):
+                signal.pidfd_send_signal(self._process, signal.SIGKILL)
+
+    def reaped(self, status: int, max_rss: int, cpu: float) -> None:
+        """The process has ended."""
+        self._link.drain()
+        code = os.waitstatus_to_exitcode(status)
+        if code < 0:
+            how = f"{self.name} was killed by {signal_name(-code)}{self._by_memory(-code, max_rss)}"
+            self._end(self._lost(how, -code, None, max_rss, cpu))
+        else:
+            self._end(self._lost(f"{self.name} ended with exit code {code}", None, code, max_rss, cpu))
+
+    def unwatched(self) -> None:
+        """The zygote is gone: the end of the process is noticed, and how it ended is not."""
+        if self._process < 0:
+            self._end(self.loss("has ended, and so has the process that forked it"))
+        else:
+            self._runtime.context.copy().run(self._runtime.loop.add_reader, self._process, self._ended_unwatched)
+
+    def _ended_unwatched(self) -> None:
+        self._link.drain()
+        self._end(self.loss("has ended; how is not known, because the process that forked it has ended, too"))
+
+    def loss(self, how: str) -> PlaceLost:
+        """The error for an end of which no more is known."""
+        return self._lost(f"{self.name} {how}", None, None, None, None)
+
+    def _lost(
+        self, how: str, number: int | None, code: int | None, max_rss: int | None, cpu: float | None
+    ) -> PlaceLost:
+        error = PlaceLost(self._place.path, self.name, how, number, code, max_rss, cpu)
+        stack = self._stack()
+        if stack:
+            error.add_note(f"In {self.name}:\n{stack}")
+        return error
+
+    def _stack(self) -> str:
+        """The stack of the process when it was ended by a fault, such as a segfault; else empty."""
+        return "" if self._faults < 0 else os.pread(self._faults, 1 << 14, 0).decode("utf-8", "replace").strip()
+
+    def _by_memory(self, number: int, max_rss: int) -> str:
+        limit = self._wanted["memory"]
+        near = limit is not None and max_rss > 0.9 * limit
+        return ", probably out of memory" if near and number == signal.SIGKILL and not self._killed else ""
+
+    def _end(self, error: BaseException | None) -> None:
+        if not self._ended:
+            self._ended = True
+            self._place.ended(error)
+
+    def close(self) -> None:
+        """Gives up what it has of the process. The lifeline is cut: what is left there is killed by the kernel."""
+        if self._closed or not self._begun:
+            return
+        self._closed = True
+        self._signal()
+        with contextlib.suppress(RuntimeError):  # the loop is closed
+            self._link.close()
+        with contextlib.suppress(RuntimeError):
+            self._lookups.close()
+        for each in (self._lifeline, self._faults, self._notes):
+            os.close(each)
+        self._faults = -1
+        if self._process >= 0:
+            with contextlib.suppress(RuntimeError, ValueError):  # the loop is closed, or it was not watched
+                self._runtime.loop.remove_reader(self._process)
+            os.close(self._process)
+            self._process = -1
+
+    def forked_away(self) -> None:
+        """This process is a fork of the program: it must not keep the process alive."""
+        if self._begun and not self._closed:
+            os.close(self._lifeline)
+
+
+def _kept(stack: contextlib.ExitStack, descriptor: int) -> int:
+    """The descriptor, which the stack closes."""
+    stack.callback(os.close, descriptor)
+    return descriptor
+
+
+def main_module() -> tuple[str, str] | None:
+    """How another process imports the main module of this one: by its name, or by the path of its file."""
+    main: Any = sys.modules["__main__"]
+    # Its classes bear this name there, and come back under it; multiprocessing does the same.
+    sys.modules.setdefault("__mp_main__", main)
+    spec = getattr(main, "__spec__", None)
+    if spec is not None:
+        name: str = spec.name
+        return "name", name
+    path = getattr(main, "__file__", None)
+    return None if path is None else ("path", os.path.abspath(path))  # noqa: PTH100 - without the links resolved
