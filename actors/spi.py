@@ -38,7 +38,7 @@ from actors._core.outcomes import settle_failure
 from actors._core.placed import placed_type
 from actors._core.process import HOSTS, HostName, ProcessSpec, faults_in, is_host, process, sending_fault
 from actors._core.props import Props, wrong_host
-from actors._core.ref import A, ActorRef, HasRef, of_class
+from actors._core.ref import A, ActorRef, HasRef, deadline_of, of_class
 from actors._core.reply import CallbackReply
 from actors._core.stopping import stop_requested, wait_for_stop
 from actors._core.timers import Timer
@@ -358,6 +358,7 @@ __all__ = [
     "current_random",
     "current_ref",
     "cut",
+    "deadline_of",
     "declares",
     "deliver",
     "described",

@@ -229,10 +229,9 @@ class Supervisor(Actor):
     @handles
     def start_child(self, request: StartChild) -> None:
         reply, what = self._cell.take_reply(), request.what
-        promise = what.function if isinstance(what, TaskCall) else None
-        if isinstance(promise, Promise) and promise.cancelled:
+        if type(what) is TaskCall and isinstance(what.function, Promise) and what.function.cancelled:
             if reply is not None:
-                settle_failure(reply, promise.cancellation(self.path), self.path)
+                settle_failure(reply, what.function.cancellation(self.path), self.path)
             return
         self._feed(self._engine.start_child, what, reply, self._now())
 

@@ -19,6 +19,7 @@ from actors.spi import (
     RuntimeStopped,
     Wanted,
     current_cell,
+    deadline_of,
     lost,
     of_class,
     tie,
@@ -402,8 +403,13 @@ class SupervisorRef(ActorRef[Any]):
         return child.id, refused
 
     def _ask(self, message: object) -> Future[Any]:
-        # No deadline: a start may take as long as its spec allows, and the end of the supervisor settles every request.
-        return self.ask(message, block=False, timeout=None)
+        """Asks without a deadline of its own: a start may take as long as its spec allows, and the end of the
+        supervisor settles every request.
+        """
+        caller = current_cell()
+        deadline = deadline_of(self._cell, caller, None)
+        future: Future[Any] = self._put_question(message, False, caller, deadline, deadline, None)
+        return future
 
 
 def _concern_the_end(future: Future[Any], cell: Cell) -> None:
