@@ -469,8 +469,14 @@ class Cell:
         """Notes what the running handler or hook waits for."""
         self.waiting = edge
 
+    def order_suspension(self, suspended: bool) -> None:
+        """Has the actor stop taking messages, or take them again. From any thread."""
+        if suspended:  # at once: its thread may be about to take the next message
+            self.suspended, self.open = True, False
+        self.runtime.control_call(self.suspend, suspended)
+
     def suspend(self, suspended: bool) -> None:
-        """Has the actor stop taking messages, or take them again."""
+        """The same, on the loop thread."""
         self.suspended = suspended
         self._stop_suspended()
         self.reopen()

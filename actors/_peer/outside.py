@@ -105,7 +105,7 @@ class OutsideCell(Cell):
     def kill(self, reason: ExitReason, culprit: Envelope | None = None) -> None:
         self._peer.order(self.path, "kill")
 
-    def suspend(self, suspended: bool) -> None:
+    def order_suspension(self, suspended: bool) -> None:
         self._peer.order(self.path, "suspend" if suspended else "resume")
 
     def incarnation_ended(self, reason: ExitReason) -> None:
