@@ -5,9 +5,9 @@ from __future__ import annotations
 import ast
 import re
 import sys
-from functools import lru_cache
+from functools import lru_cache, partial
 from pathlib import Path
-from typing import Annotated, Literal, TypeGuard
+from typing import Annotated, Any, Literal, TypeGuard
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 from pydantic_core import PydanticCustomError
@@ -150,20 +150,45 @@ def host_name(host: object) -> str:
     return host.kind if isinstance(host, ProcessSpec) else str(host)
 
 
-def sending_fault(actor_class: type) -> str | None:
-    """Why another process cannot find this class by its name; None: it can, as far as is known."""
-    name = actor_class.__qualname__
+def module_of(start: object) -> str:
+    """The module in which another process finds this class or function."""
+    return str(getattr(_named(start), "__module__", None) or "builtins")
+
+
+def name_of(start: object) -> str:
+    """The name of this class or function, as a reader knows it."""
+    return str(_named(start).__qualname__)
+
+
+def _named(start: object) -> Any:
+    """The class or function by whose name this is pickled: that of a partial, or the class of an object."""
+    while isinstance(start, partial):
+        start = start.func
+    return start if hasattr(start, "__qualname__") else type(start)
+
+
+def sending_fault(start: object) -> str | None:
+    """Why another process cannot find this class or function by its name; None: it can, as far as is known."""
+    named = _named(start)
+    name = str(named.__qualname__)
+    if name.rpartition(".")[2] == "<lambda>":
+        return "a lambda has no name by which its process finds it. Define a function at the top of a module"
     if "<locals>" in name:
         return f"{name} is defined in a function, where its process does not find it. Define it at the top of a module"
-    if actor_class.__module__ != "__main__":
+    if module_of(named) != "__main__" or (problem := main_fault()) is None:
         return None
+    return f"{name} is defined in {problem}"
+
+
+def main_fault() -> str | None:
+    """Why another process cannot import the main module, in words that begin with it; None: it can."""
     file = getattr(sys.modules["__main__"], "__file__", None)
     if file is None:
-        return f"{name} is defined in an interactive session, which its process cannot import. Define it in a module"
+        return "an interactive session, which its process cannot import. Define it in a module"
     if not is_guarded(file):
         return (
-            f"{name} is defined in the main module, and its process would run that whole module. Put what starts the "
-            'program under `if __name__ == "__main__":`'
+            "the main module, and its process would run that whole module. Put what starts the program under "
+            '`if __name__ == "__main__":`'
         )
     return None
 

@@ -219,6 +219,8 @@ class PlacePeer:
                     self.cell.crash(reason)
                 else:
                     self.cell.stop(reason, None)
+            case ("heed", what, body):
+                self.cell.heed(self._reason(what, body))
             case ("down", path, closed, what, body):
                 cell = self.runtime.cells.get(path)
                 if isinstance(cell, OutsideCell):
@@ -302,7 +304,8 @@ class PlacePeer:
             return
         match moment:
             case Moment.UP:
-                self.send("started", bool(getattr(cell.actor, "trap_exits", False)))
+                # At once: `on_continue` comes next, and may end the process.
+                self.send_now("started", bool(getattr(cell.actor, "trap_exits", False)))
             case Moment.DECLINED:
                 self._say_last("declined")
             case Moment.START_FAILED:

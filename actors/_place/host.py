@@ -78,6 +78,12 @@ class PlaceHost:
         await asyncio.shield(place.over)
         place.outcome(reason)
 
+    def heed(self, cell: Cell, reason: ExitReason) -> None:
+        """Tells the code that runs in the process that it was told to stop, for this reason. It goes on."""
+        place = self._places.get(cell)
+        if place is not None:
+            place.send("heed", *place.codec.encode_reason(place.path, reason))
+
     # Ends
 
     def under_way(self, cell: Cell) -> list[Envelope]:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import os
+import re
 import signal
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -116,6 +118,36 @@ async def test_the_memory_limit_raises_a_memory_error() -> None:
         with pytest.raises(MemoryError):
             await a.call(cast.allocate)
         assert isinstance(crash_of((await down).reason), MemoryError)
+
+
+@in_loop
+async def test_a_process_over_its_memory_limit_is_ended() -> None:
+    """Memory that is shared does not count for the limit of the kernel: the program looks once a second."""
+    clock = ManualClock()
+    async with stage(clock=lambda _: clock) as s:
+        spec = supervisor("root", placed(host=process(memory="128 MiB")))
+        async with start(spec, runtime=s.runtime) as root:
+            a = root.child("a")
+            assert await a.call(partial(cast.share_memory, mebibytes=64)) == 64 << 20
+            clock.advance(1)
+            await a.call(partial(cast.share_memory, mebibytes=72))
+            down = a.monitor()
+            clock.advance(1)
+            reason = (await down).reason
+            assert isinstance(reason, Lost)
+            assert re.search(r"was ended over its memory limit: it had 1[3-9]\d MiB, and may have 128 MiB", reason.how)
+            assert reason.signal == signal.SIGKILL
+            assert await a.call("next") == "next"
+
+
+@in_loop
+async def test_without_a_memory_limit_nothing_looks_at_the_memory() -> None:
+    clock = ManualClock()
+    async with stage(clock=lambda _: clock) as s:
+        await s.runtime.spawn(Performer, host=process())
+        before = clock.pending
+        await s.runtime.spawn(Performer, host=process(memory="128 MiB"))
+        assert clock.pending == before + 1
 
 
 @pytest.mark.parametrize(("message", "number", "code", "how"), ENDS, ids=lambda value: getattr(value, "__name__", ""))
@@ -324,3 +356,13 @@ async def test_no_room_for_a_process_fails_the_start_and_leaks_nothing(monkeypat
                     await s.runtime.spawn(Performer, args=(a,), host=process())
         assert a.status().monitors == 0
         assert await a.call(1) == 1
+
+
+@in_loop
+async def test_the_error_of_an_answer_from_a_thread_there_never_gets_lost() -> None:
+    """A handler in a thread says first that it has failed, and then answers with its error."""
+    async with tree(placed(start=cast.Refusing)) as (_, root):
+        for _ in range(200):
+            with pytest.raises(ValueError, match="no luck"):
+                await root.child("a").call(cast.fail)
+        assert root.child("a").incarnation == 1
