@@ -376,7 +376,7 @@ async def test_a_killed_task_supervisor_leaves_no_process() -> None:
                 with pytest.raises(ActorDeadError):
                     await each
             await cpu.ended()
-            assert len(s.pids()) == 1  # what forks them
+            await until(lambda: len(s.pids()) <= 2)  # what forks them, and a process in advance
 
 
 @in_loop
