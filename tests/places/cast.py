@@ -262,6 +262,19 @@ def log(_: Any) -> None:
     logging.getLogger("tests.of.places").warning("a word from %s", "inside")
 
 
+def flood(self: Any, to: ActorRef[Any], count: int) -> int:
+    """Tells numbers, one after the other."""
+    for number in range(count):
+        to.tell(number)
+    return count
+
+
+async def async_flood(self: Any, to: ActorRef[Any], count: int) -> int:
+    for number in range(count):
+        await to.send(number)
+    return count
+
+
 def noting(what: Any) -> Callable[[Any], Any]:
     """A message that notes this, and returns what was noted so far."""
     return partial(note, what=what)
@@ -356,10 +369,10 @@ class Hearer(Actor):
         self.queue.put_nowait(message)
 
 
-async def hearer(s: Stage) -> tuple[ActorRef[Hearer], asyncio.Queue[Any]]:
+async def hearer(s: Stage, **options: Any) -> tuple[ActorRef[Hearer], asyncio.Queue[Any]]:
     """An actor that hears, and the queue of what it has heard."""
     queue: asyncio.Queue[Any] = asyncio.Queue()
-    return await s.runtime.spawn(Hearer, args=(queue,)), queue
+    return await s.runtime.spawn(Hearer, args=(queue,), **options), queue
 
 
 class Continuing(Performer):
@@ -377,6 +390,12 @@ async def until(condition: Callable[[], object]) -> None:
     """Returns when the condition holds, which other code on this loop brings about."""
     while not condition():
         await asyncio.sleep(0)
+
+
+class ThreadPerformer(Performer):
+    """Blocks a thread of its process, and not its loop."""
+
+    host = "thread"
 
 
 class Refusing(Performer):
