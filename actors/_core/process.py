@@ -80,6 +80,7 @@ class ProcessSpec(BaseModel):
     nice: Annotated[int, Field(strict=True, ge=0, le=19)] = 0
     prefetch: Annotated[int, Field(strict=True, ge=1, le=MOST_PREFETCH)] = 1
     preload: Annotated[tuple[str, ...] | None, BeforeValidator(_modules)] = None
+    silent_after: Annotated[float, Field(gt=0, allow_inf_nan=False)] | None = 30.0
 
     def __str__(self) -> str:
         return "process"
@@ -97,6 +98,7 @@ def process(
     nice: int = 0,
     prefetch: int = 1,
     preload: list[str] | tuple[str, ...] | None = None,
+    silent_after: float | None = 30.0,
     **unknown: object,
 ) -> ProcessSpec:
     """A process of the actor's own, as the `host` of a child or of `Runtime.spawn`. It needs Linux.
@@ -114,12 +116,22 @@ def process(
             by its priority. A `concurrency` of the class that is larger counts instead. Default: 1.
         preload: Modules that are imported once, before processes are forked. They must start no thread. None: the
             module of the actor class. Default: None.
+        silent_after: Seconds after which the event `PlaceSilent` says that the process has messages under way and its
+            event loop does not answer. None: it is not asked. Default: 30.0.
         unknown: There are no other options.
 
     Raises:
         OptionError: options are wrong or unknown; it holds all faults
     """
-    given = {"memory": memory, "cpus": cpus, "nice": nice, "prefetch": prefetch, "preload": preload, **unknown}
+    given = {
+        "memory": memory,
+        "cpus": cpus,
+        "nice": nice,
+        "prefetch": prefetch,
+        "preload": preload,
+        "silent_after": silent_after,
+        **unknown,
+    }
     try:
         return ProcessSpec.model_validate(given)
     except ValidationError as error:

@@ -227,6 +227,8 @@ class PlacePeer:
                     self.cell.stop(reason, None)
             case ("heed", what, body):
                 self.cell.heed(self._reason(what, body))
+            case ("ping",):
+                self._line.send("pong")
             case ("taken", path, count):
                 cell = self.runtime.cells.get(path)
                 if isinstance(cell, OutsideCell):

@@ -51,6 +51,7 @@ class PlaceHost:
         place = self._places[cell]
         if place.traffic.send(envelope):
             cell.busy()
+            place.is_busy()
 
     def drive_life(self, cell: Cell, hooks: Hooks, done: HookDone) -> None:
         self._loop_host.drive_life(cell, hooks, done)

@@ -20,6 +20,7 @@ from actors._core.placed import NOTHING, PlacedStart, PlacedType
 from actors._place.carrier import VERSION, Carrier
 from actors._place.codec import Codec, RefKey, key_for
 from actors._place.outward import Outward
+from actors._place.silence import SilenceWatch
 from actors._place.traffic import Traffic
 from actors.errors import IgnoreStart, NotReceivable, NotSendable, PlaceLost, VersionMismatch
 from actors.events import HookFailed, LifecycleEvent
@@ -60,6 +61,8 @@ class ActorPlace:
         self._grace: TimerHandle | None = None
         self._continuing: TimerHandle | None = None
         """The time limit of `on_continue`."""
+        limit = kind.spec.silent_after
+        self._silence = None if limit is None else SilenceWatch(self, cell, limit)
 
     # The start
 
@@ -173,6 +176,8 @@ class ActorPlace:
         if self._grace is not None:
             self._grace.cancel()
         self._continued()
+        if self._silence is not None:
+            self._silence.close()
 
     def drop(self) -> list[Envelope]:
         """The runtime is lost: gives the place up. Returns the messages under way."""
@@ -232,6 +237,15 @@ class ActorPlace:
                 self._continuing = self._runtime.clock.call_at(due, self._continues_too_long)
             self._up = True
             self.started.set_result(None)
+
+    def is_busy(self) -> None:
+        """A message is under way."""
+        if self._silence is not None:
+            self._silence.is_busy()
+
+    def _answered(self) -> None:
+        if self._silence is not None:
+            self._silence.answered()
 
     def _continues_too_long(self) -> None:
         self._cell.kill(Crashed(overran(self._cell, Envelope(Continue()))))
@@ -325,6 +339,7 @@ class ActorPlace:
 _HEARD: dict[str, Callable[..., None]] = {
     "hello": ActorPlace._hello,
     "started": ActorPlace._has_started,
+    "pong": ActorPlace._answered,
     "continued": ActorPlace._continued,
     "declined": ActorPlace._declined,
     "start_failed": ActorPlace._start_failed,

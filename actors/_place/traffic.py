@@ -6,6 +6,7 @@ From the process come numbers only: the messages themselves are here, so that no
 from __future__ import annotations
 
 import itertools
+from collections.abc import Mapping
 from functools import partial
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -292,6 +293,10 @@ class Traffic:
     def under_way(self) -> list[Envelope]:
         """The messages that the process has not handled."""
         return list(self._under_way.values())
+
+    def numbered(self) -> Mapping[int, Envelope]:
+        """The same by number."""
+        return self._under_way
 
     def give_back(self) -> list[Envelope]:
         """The messages that the actor has stashed, for the next incarnation."""

@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 from actors import (
+    ActorDeadError,
     Crashed,
     CrashedExit,
     DeadLetter,
@@ -23,6 +24,7 @@ from actors import (
     NotReceivable,
     NotSendable,
     PlaceLost,
+    PlaceSilent,
     Quarantined,
     Redelivered,
     RemoteError,
@@ -33,7 +35,19 @@ from actors import (
 from actors._place.process import ProcessCarriers
 from supervisors import child, start, supervisor
 from tests.places import cast
-from tests.places.cast import Door, Listener, Load, Performer, crash_of, noting, pid, placed, stage, tree
+from tests.places.cast import (
+    AsyncPerformer,
+    Door,
+    Listener,
+    Load,
+    Performer,
+    crash_of,
+    noting,
+    pid,
+    placed,
+    stage,
+    tree,
+)
 from tests.support import in_loop
 
 ENDS = [
@@ -138,6 +152,49 @@ async def test_a_process_over_its_memory_limit_is_ended() -> None:
             assert re.search(r"was ended over its memory limit: it had 1[3-9]\d MiB, and may have 128 MiB", reason.how)
             assert reason.signal == signal.SIGKILL
             assert await a.call("next") == "next"
+
+
+@pytest.mark.parametrize("hold", [cast.spin, cast.stuck_in_c])
+@in_loop
+async def test_a_process_that_does_not_answer_is_told_once(hold: Any, tmp_path: Path) -> None:
+    """With the name of the message, and again after it has answered in between."""
+    clock, door = ManualClock(), Door(tmp_path)
+    async with stage(clock=lambda _: clock) as s:
+        spec = supervisor("root", placed(host=process(silent_after=10), restart="temporary"))
+        async with start(spec, runtime=s.runtime) as root:
+            a = root.child("a")
+            assert await a.call("word") == "word"
+            clock.advance(10)
+            held = a.ask(door.then(hold), block=False, timeout=None)
+            await door.opened()
+            clock.advance(10)
+            assert s.seen(PlaceSilent) == []
+            for _ in range(3):
+                clock.advance(10)
+            (silent,) = s.seen(PlaceSilent)
+            assert (silent.path, silent.seconds, silent.message_type) == ("root/a", 10, "partial")
+            assert silent.place.startswith("process ")
+            a.kill()
+            with pytest.raises(ActorDeadError):
+                await held
+        assert clock.pending == 0
+
+
+@in_loop
+async def test_a_process_that_answers_is_not_silent(tmp_path: Path) -> None:
+    """Its handler waits, and its event loop goes on."""
+    clock = ManualClock()
+    async with stage(clock=lambda _: clock) as s:
+        a = await s.runtime.spawn(AsyncPerformer, host=process(silent_after=10))
+        waiting = a.ask(cast.wait_long, block=False, timeout=None)
+        for _ in range(5):
+            clock.advance(10)
+            await a.call("it has read what was sent before")
+            await a.call("and has answered it")
+        assert s.seen(PlaceSilent) == []
+        a.kill()
+        with pytest.raises(ActorDeadError):
+            await waiting
 
 
 @in_loop
