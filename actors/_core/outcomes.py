@@ -29,6 +29,7 @@ from actors.errors import (
     NoMailbox,
     RuntimeStopped,
     UnhandledMessage,
+    crashed_by,
     gone,
 )
 from actors.events import DeadLetter, HookFailed, MessageHandled, Quarantined, Redelivered, Survived
@@ -314,7 +315,7 @@ def crash(cell: Cell, envelope: Envelope | None, error: BaseException) -> None:
         cell.hold()  # until the loop thread decides
         cell.runtime.control_call(_crash_if_present, cell, cell.incarnation, envelope, error)
     else:
-        cell.crash(Crashed(error), envelope)
+        cell.crash(crashed_by(cell.path, error), envelope)
 
 
 def crash_by_owned_task(
@@ -333,7 +334,7 @@ def crash_by_owned_task(
 
 def _crash_if_present(cell: Cell, incarnation: int, envelope: Envelope | None, error: BaseException) -> None:
     if incarnation == cell.incarnation:
-        cell.crash(Crashed(error), envelope)
+        cell.crash(crashed_by(cell.path, error), envelope)
     elif envelope is not None:
         refuse(cell, envelope, "killed", error)
 

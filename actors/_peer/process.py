@@ -19,8 +19,9 @@ from typing import Any
 
 from actors._core.actor import Actor
 from actors._peer.peer import PlacePeer
-from actors._peer.zygote import DESCRIPTORS, LONGEST, arm, import_main
+from actors._peer.zygote import DESCRIPTORS, LONGEST, arm
 from actors._place.link import HEAD, NOTES, FrameLink
+from actors._place.main import import_main
 from actors._runtime.runtime import Runtime
 
 

@@ -15,16 +15,16 @@ import gc
 import importlib
 import os
 import pickle
-import runpy
 import select
 import signal
 import socket
 import sys
 import threading
 import traceback
-import types
 import warnings
 from typing import Any, NamedTuple
+
+from actors._place.main import import_main
 
 LONGEST = 1 << 17
 DESCRIPTORS = 8
@@ -246,22 +246,6 @@ class Zygote:
         disarm(self._lifeline)
         gc.collect()
         gc.freeze()
-
-
-def import_main(main: tuple[str, str] | None) -> None:
-    """Runs the main module of the program under another name, as multiprocessing does: what stands under
-    `if __name__ == "__main__"` does not run.
-    """
-    if main is None or "__mp_main__" in sys.modules:
-        return
-    module = types.ModuleType("__mp_main__")
-    how, what = main
-    if how == "name":
-        content = runpy.run_module(what, run_name="__mp_main__", alter_sys=True)
-    else:
-        content = runpy.run_path(what, run_name="__mp_main__")
-    module.__dict__.update(content)
-    sys.modules["__main__"] = sys.modules["__mp_main__"] = module
 
 
 def _threads() -> str | None:

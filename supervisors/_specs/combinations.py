@@ -53,19 +53,26 @@ def start_faults(start: object, values: Mapping[str, object]) -> list[str]:
     if not isinstance(kind, StartKind):
         return []
     redeliver = values.get("redeliver")
+    where = _host(host)
     checks = {
         "host='loop' with a plain function, which would block the event loop: make it `async def`, or leave host out": (
             kind is StartKind.FUNCTION and _is(host, "loop")
         ),
-        f"host=process() with {kind.value}: give the child an actor class, whose handler does the work": (
-            isinstance(_host(host), ProcessSpec)
+        f"host=process() with {kind.value}: give the child an actor class, or a function that enters it": (
+            isinstance(where, ProcessSpec) and kind is StartKind.RESOURCE
+        ),
+        f"prefetch={getattr(where, 'prefetch', 1)} with {kind.value}, which takes no messages": (
+            isinstance(where, ProcessSpec) and where.prefetch > 1
         ),
         f"redeliver={shown(redeliver, 60)} with {kind.value}, which takes no messages": (
             isinstance(redeliver, int) and redeliver > 0
         ),
         f"mailbox with {kind.value}, which takes no messages": _is_given(values.get("mailbox")),
     }
-    return [message for message, wrong in checks.items() if wrong]
+    faults = [message for message, wrong in checks.items() if wrong]
+    if isinstance(where, ProcessSpec) and (problem := sending_fault(start)) is not None:
+        faults.append(f"host=process(): {problem}")
+    return faults
 
 
 def _host(host: object) -> object:
@@ -94,6 +101,17 @@ def process_faults(start: type[Actor], host: ProcessSpec, values: Mapping[str, o
             "Leave one of the two out"
         )
     return faults
+
+
+def task_host_faults(host: object) -> list[str]:
+    """Why the tasks of a task supervisor cannot have this host."""
+    if _is(host, "loop") or _is(host, "thread"):
+        hosts = "an `async` function runs on the event loop and a plain one in a thread"
+        return [f"host={shown(host, 60)} with tasks: {hosts}. Leave host out, or give process()"]
+    where = _host(host)
+    if isinstance(where, ProcessSpec) and where.prefetch > 1:
+        return [f"prefetch={where.prefetch} with tasks: a process runs one of them at a time. Leave it out"]
+    return []
 
 
 def _is_given(mailbox: object) -> bool:
@@ -177,6 +195,9 @@ def _shape(values: Mapping[str, object]) -> list[SpecFault]:
         "partitions without a template: give the spec that each partition starts": partitioned and template is None,
         "max_children without strategy='simple_one_for_one': only a dynamic supervisor has such a limit": (
             values.get("max_children") is not None and not simple
+        ),
+        "pool without host=process(): only the tasks of tasks(host=process()) have a pool of processes": (
+            values.get("pool") is not None and not isinstance(getattr(template, "host", None), ProcessSpec)
         ),
         f"auto_shutdown={shown(values.get('auto_shutdown'), 60)} with strategy='simple_one_for_one': "
         "instances of a template have no significance of their own": (
