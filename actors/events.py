@@ -159,6 +159,16 @@ class DeadLetter(LifecycleEvent, level="warning"):
     error: BaseException | None = None
 
 
+class LostInside(LifecycleEvent, level="warning"):
+    """The process of an actor with actors below it ended without an order, or by a kill: `waiting` messages that waited
+    in mailboxes there are gone with it. Those that came from the program are dead letters besides.
+    """
+
+    place: str
+    """The process: `process 4711`."""
+    waiting: int
+
+
 class Quarantined(LifecycleEvent, level="error"):
     """A message crashed its actor as often as its spec allows and is not delivered again (supervision rule 27). It is
     in `runtime.quarantine`.

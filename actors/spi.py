@@ -36,7 +36,7 @@ from actors._core.messages import (
 )
 from actors._core.outcomes import settle_failure
 from actors._core.placed import placed_type
-from actors._core.process import HOSTS, HostName, ProcessSpec, faults_in, is_host, process, sending_fault
+from actors._core.process import HOSTS, HostName, ProcessSpec, faults_in, is_host, module_of, process, sending_fault
 from actors._core.props import Props, wrong_host
 from actors._core.ref import A, ActorRef, HasRef, deadline_of, of_class
 from actors._core.reply import CallbackReply
@@ -403,6 +403,7 @@ __all__ = [
     "is_up",
     "last_reason",
     "lost",
+    "module_of",
     "nearest",
     "needs_extra",
     "notice",

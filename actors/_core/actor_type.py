@@ -36,6 +36,10 @@ class ActorType:
     """
     placed = False
     """Whether the instances live in another process, and what this process has of each is a stand-in."""
+    mirrored = False
+    """Whether the life of the cell runs in another process, too, and the cell here shows it."""
+    says_progress = False
+    """Whether the instance itself says whether its life was progress (`made_progress`)."""
 
     def __init__(self, actor_class: type[Any]) -> None:
         from actors._core.actor import Actor
@@ -62,6 +66,7 @@ class ActorType:
         """Whether instances report their own start and end, and take the order to stop as a message. Supervisors do:
         they go on hearing of their children while they start and stop.
         """
+        self.says_progress = self.manages_lifecycle
         self.host: HostChoice = actor_class.host
         only = getattr(actor_class, "only_host", None)
         self.threads: tuple[str, ...] = THREADS if only is None else tuple(each for each in THREADS if each == only)

@@ -17,7 +17,7 @@ from __future__ import annotations
 
 import math
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Container, Sequence
 from contextvars import Context
 from functools import partial
 from threading import Lock  # by its own name: a simulation puts another one into `threading`
@@ -211,6 +211,17 @@ class Cell:
     def above(self) -> str | None:
         """The path of the actor above; None: there is none."""
         return None if self.parent is None else self.parent.path
+
+    @property
+    def queued_elsewhere(self) -> int:
+        """How many messages wait for the actor in another process."""
+        return 0
+
+    def numbers_below(self, but: Container[str]) -> dict[str, int]:
+        """For a new incarnation of a supervisor: the numbers of the last incarnations of the children with these ids.
+        Those of other children that wait for it are closed.
+        """
+        return {} if self.children is None else self.children.close_parked(but)
 
     @property
     def is_absent(self) -> bool:

@@ -36,6 +36,10 @@ class ChildCells(dict[str, "Cell"]):
         """The cell has its place here."""
         self[child.id] = child
 
+    def here(self) -> list[Cell]:
+        """The children that live in this process."""
+        return [child for child in self.values() if not child.props.kind.mirrored]
+
     def remove(self, child: Cell) -> None:
         """The child does not live here any more."""
         if child.closed and self.parked.get(child.id) is child:
@@ -49,23 +53,31 @@ class ChildCells(dict[str, "Cell"]):
 
     def end(self, reason: ExitReason) -> None:
         """The parent ends for this reason: the children end in an orderly way after an orderly end, at once after any
-        other (supervision rule 18). None of them is restarted.
+        other (supervision rule 18). None of them is restarted. Those in a process of the parent are gone with it.
         """
+        self._end_mirrored(reason)
         if not reason.expected:
             for child in self.orphans():
                 child.kill(Killed(PARENT_ENDED))
             return
-        for child in list(self.values()):
+        for child in self.here():
             child.supervise(False)
             if child.phase in ABSENT:
                 child.close_or_park(Shutdown(PARENT_ENDED))
             elif child.told_to_stop is None:
                 child.stop(Shutdown(PARENT_ENDED), child.props.shutdown)
 
+    def _end_mirrored(self, reason: ExitReason) -> None:
+        for child in [child for child in self.values() if child.props.kind.mirrored]:
+            if child.children is not None:
+                child.children.end(reason)
+            child.supervise(False)
+            child.close_or_park(Shutdown(PARENT_ENDED) if reason.expected else Killed(PARENT_ENDED))
+
     def orphans(self) -> list[Cell]:
         """The children that live; those between two incarnations end here. None of them is restarted."""
         living = []
-        for child in list(self.values()):
+        for child in self.here():
             child.supervise(False)
             if child.phase in ABSENT:
                 child.close_or_park(Killed(PARENT_ENDED))
@@ -88,12 +100,13 @@ class ChildCells(dict[str, "Cell"]):
 
     def claim(self, id: str, props: Props) -> Cell | None:
         """The cell that waited for a child of this id since the last incarnation of this supervisor. One of another
-        class is closed. If the name is taken, raises `NameTaken` and changes nothing.
+        class, or of another process, is closed. If the name is taken, raises `NameTaken` and changes nothing.
         """
         child = self.parked.get(id)
         if child is None:
             return None
-        if child.props.kind.actor_class is not props.kind.actor_class:
+        before, after = child.props.kind, props.kind
+        if before.actor_class is not after.actor_class or before.mirrored is not after.mirrored:
             child.close(Shutdown("a child of another class takes its place"))
             return None
         child.take_props(props)
@@ -115,11 +128,11 @@ def may_return(cell: Cell) -> bool:
     """Whether another incarnation may follow at this place: its supervisor decides on that, or the supervisor has ended
     and the same holds for it.
     """
-    parent = cell.parent
-    while parent is not None and not parent.closed:
+    while cell.parent is not None and not cell.parent.closed:
         if cell.supervised:
             return True
         if not cell.placed:
             return False
-        cell, parent = parent, parent.parent
-    return False
+        cell = cell.parent
+    # In a process of its own the actor has its supervisor in the program.
+    return cell.parent is None and cell.supervised

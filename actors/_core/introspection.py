@@ -67,13 +67,18 @@ def status_of(cell: Cell) -> Status:
         suspended=cell.suspended,
         handling=type(envelope.message).__qualname__ if envelope is not None else None,
         waiting_for=waiting[0].path if waiting is not None else None,
-        queued=len(cell.queue) + len(cell.urgent or ()),
+        queued=queued_for(cell),
         stashed=len(cell.stash or ()),
         links=links,
         monitors=monitors,
         timers=len(cell.possessions.timers) if cell.possessions is not None else 0,
         children=tuple(cell.children or ()),
     )
+
+
+def queued_for(cell: Cell) -> int:
+    """How many messages wait for the actor, those of the system lane included."""
+    return len(cell.queue) + len(cell.urgent or ()) + cell.queued_elsewhere
 
 
 def statistics_of(cell: Cell) -> Statistics:

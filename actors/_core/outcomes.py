@@ -368,6 +368,12 @@ def note(cell: Cell, envelope: Envelope, outcome: str) -> None:
         cell.trace.add(TraceLine(now, type_name(envelope.message), seconds, outcome, cell.incarnation))
     if cell.possessions is not None and cell.possessions.idle is not None:
         cell.possessions.idle.handled(envelope.message, now)
+    publish_handled(cell, envelope, outcome, now, seconds)
+
+
+def publish_handled(cell: Cell, envelope: Envelope, outcome: str, now: float, seconds: float) -> None:
+    """Publishes that a handler has ended, if a sink names that event."""
+    runtime = cell.runtime
     if runtime.events.sinks(MessageHandled):
         sender = envelope.sender.path if envelope.sender is not None else None
         handled = MessageHandled(cell.path, now, envelope.message, sender, seconds, outcome, envelope.correlation_id)

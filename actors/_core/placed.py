@@ -49,11 +49,12 @@ class PlacedStart:
 class PlacedActor:
     """Stands in its cell for an instance that lives in another process."""
 
-    __slots__ = ("_cell", "_start", "trap_exits")
+    __slots__ = ("_cell", "_progress", "_start", "trap_exits")
 
     def __init__(self, cell: Cell, args: Sequence[object], kwargs: Mapping[str, object], trap_exits: bool) -> None:
         self._cell = cell
         self._start = PlacedStart(args, kwargs)
+        self._progress = False
         self.trap_exits = trap_exits
 
     def on_restore(self, carried: object) -> None:
@@ -64,6 +65,14 @@ class PlacedActor:
         """Starts the process, and the actor there."""
         return cast("HostOfPlaces", self._cell.host).begin_place(self._cell, self._start)
 
+    def note_progress(self) -> None:
+        """The life of the process was progress."""
+        self._progress = True
+
+    def made_progress(self) -> bool:
+        """Whether the life of a supervisor in its process was progress."""
+        return self._progress
+
 
 async def _send_on(stand_in: PlacedActor, message: object) -> None:
     """Never runs: the host of the place sends the message, and closes this coroutine."""
@@ -71,11 +80,12 @@ async def _send_on(stand_in: PlacedActor, message: object) -> None:
 
 class SendingTable(Dispatch):
     """Every message is sent on, pykka's proxies included; an order to stop, and what this process alone knows, is
-    handled here.
+    handled here, unless `everything` is sent.
     """
 
-    def __init__(self, send_on: HandlerFunction = _send_on) -> None:
-        super().__init__({kind: handler for kind, handler in SYSTEM.items() if kind not in _SENT_ON}, send_on)
+    def __init__(self, send_on: HandlerFunction = _send_on, *, everything: bool = False) -> None:
+        here = {} if everything else {kind: each for kind, each in SYSTEM.items() if kind not in _SENT_ON}
+        super().__init__(here, send_on)
 
     def __missing__(self, kind: type) -> HandlerFunction:
         self[kind] = self._fallback
@@ -90,17 +100,19 @@ class PlacedType(ActorType):
 
     placed = True
 
-    def __init__(self, kind: ActorType, spec: ProcessSpec, runs: object = None) -> None:
-        """`runs`: the function that the actor runs, where it is that of one."""
+    def __init__(self, kind: ActorType, spec: ProcessSpec, runs: object = None, modules: Sequence[str] = ()) -> None:
+        """`runs`: the function that the actor runs, where it is that of one. `modules`: those of what a supervisor
+        starts there.
+        """
         self.actor_class = kind.actor_class
         self.inside = kind
         """The kind of the actor in its process."""
         self.spec = spec
         own = () if runs is None else (kind.actor_class.__module__,)
-        wanted = (module_of(kind.actor_class if runs is None else runs),) if spec.preload is None else spec.preload
-        self.preload = (*own, *wanted)
+        found = (module_of(kind.actor_class if runs is None else runs), *modules)
+        self.preload = (*own, *(found if spec.preload is None else spec.preload))
         """The modules that are imported before its process is forked."""
-        self.in_main = module_of(kind.actor_class if runs is None else runs) == "__main__"
+        self.in_main = "__main__" in found
         """Whether its class or function is one of the main module."""
         self.table = SendingTable()
         self.concurrency = max(spec.prefetch, kind.concurrency)
@@ -110,7 +122,8 @@ class PlacedType(ActorType):
         self.carries = kind.carries
         self.resumes = kind.resumes
         self.idle_timeout = None
-        self.manages_lifecycle = kind.manages_lifecycle
+        self.manages_lifecycle = False  # of the life there only the start and the end are known here
+        self.says_progress = kind.manages_lifecycle
         self.host = spec
         self.mailbox = kind.mailbox
 
@@ -127,8 +140,8 @@ class PlacedType(ActorType):
         """The instance ends with its process."""
 
 
-def placed_type(kind: ActorType, host: HostChoice, runs: object = None) -> ActorType:
+def placed_type(kind: ActorType, host: HostChoice, runs: object = None, modules: Sequence[str] = ()) -> ActorType:
     """The kind of such actors on this host: in processes of their own, if it is one. `runs`: the function that they
-    run.
+    run. `modules`: those of what a supervisor starts there.
     """
-    return PlacedType(kind, host, runs) if isinstance(host, ProcessSpec) else kind
+    return PlacedType(kind, host, runs, modules) if isinstance(host, ProcessSpec) else kind

@@ -22,7 +22,7 @@ def progress(cell: Cell) -> int:
     """How many messages the incarnation has handled without failure: what tells one that fails now and then from one
     that always fails. A supervisor says itself what it has achieved.
     """
-    if cell.props.kind.manages_lifecycle:
+    if cell.kind.says_progress:
         return int(cell.actor is not None and cell.actor.made_progress())
     unproductive = cell.unproductive - len(cell.urgent or ())  # what still waits there was not handled
     return max(0, cell.handled - unproductive - cell.active)

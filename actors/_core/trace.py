@@ -26,6 +26,11 @@ class Trace:
         """Remembers at most `last` messages, those of `earlier` included."""
         self._lines: deque[TraceLine] = deque(() if earlier is None else earlier._lines, maxlen=last)
 
+    @property
+    def most(self) -> int:
+        """How many messages are remembered at most."""
+        return self._lines.maxlen or 0
+
     def add(self, line: TraceLine) -> None:
         """Adds a message."""
         self._lines.append(line)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 from prometheus_client import CollectorRegistry
 
+from actors._core.introspection import queued_for
 from actors._core.life import State
 from actors._name import NAME
 from actors._observe.series import Descriptions, EventMetrics, Labels
@@ -118,7 +119,7 @@ class Metrics(EventMetrics):
         for cell in self._runtime.cells.copy().values():
             name = cell.props.kind.actor_class.__qualname__
             label = know(name)
-            waiting = len(cell.queue) + len(cell.urgent or ())
+            waiting = queued_for(cell)
             handled[label] += cell.handled
             seconds[label] += cell.seconds
             queued[label] += waiting

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Container
+from functools import partial
 from typing import TYPE_CHECKING, Any, Protocol
 
 from actors._core.cell import Cell
@@ -22,17 +23,42 @@ if TYPE_CHECKING:
     from actors.reasons import ExitReason
 
 
+class InnerActors(Protocol):
+    """The inner actors, as their cells and the names need them."""
+
+    def is_below(self, path: str) -> bool:
+        """Whether this is the path of an actor below the placed one."""
+
+    def settled(self, cell: Cell) -> None:
+        """Another incarnation may follow."""
+
+    def suspended(self, cell: Cell) -> None:
+        """The actor is suspended, or takes messages again."""
+
+    def publish_view(self, cell: Cell, view: object) -> None:
+        """Shows a view in the program."""
+
+    def numbers_below(self, path: str, but: Container[str]) -> dict[str, int]:
+        """The last incarnations of the children of this actor in the last process."""
+
+
 class InnerPeer(Protocol):
     """The peer, as the cell and the runtime of its actor know it."""
 
-    def order(self, path: str, order: str) -> None:
+    @property
+    def inner(self) -> InnerActors:
+        """The inner actors."""
+
+    def order(self, path: str, order: str, sender: Cell | None = None) -> None:
         """Gives an order to an actor of the program."""
 
     def show_view(self, view: object) -> None:
         """Sends a view. Raises `NotSendable`."""
 
-    def look_up(self, what: str, name: str, kind: str | None = None) -> Any:
-        """Asks the program, and blocks this thread until it answers. Raises what was raised there."""
+    def look_up(self, what: str, name: str, kind: str | None = None, sender: Cell | None = None) -> Any:
+        """Asks the program, for `sender` or for the placed actor, and blocks this thread until it answers. Raises what
+        was raised there.
+        """
 
     def cell_for(self, key: RefKey) -> Cell:
         """The cell of an actor of the program."""
@@ -103,6 +129,8 @@ class InnerCell(Cell):
         super().publish_view(view)
 
     def kept_by(self, make: Callable[[], Any]) -> Any:
+        if self.props.kind.manages_lifecycle:
+            return super().kept_by(make)  # what a supervisor keeps of itself
         raise NotInPlace(
             self.path, "kept()", "What it keeps would end with the process. Keep it in another actor, or use carry_over"
         )
@@ -112,9 +140,12 @@ class InnerCell(Cell):
             self.watchers = InnerWatchers(self, self._peer)
         return self.watchers
 
+    def numbers_below(self, but: Container[str]) -> dict[str, int]:
+        return self._peer.inner.numbers_below(self.path, but) | super().numbers_below(but)
+
 
 class InnerWatchers(Watchers):
-    """The monitors and links of the actor. A link to an actor of the program is one of the cells there."""
+    """The monitors and links of an actor of this process. A link to one of the program is a link of the cells there."""
 
     __slots__ = ("_peer",)
 
@@ -124,15 +155,63 @@ class InnerWatchers(Watchers):
 
     def add_link(self, other: Cell) -> None:
         if isinstance(other, OutsideCell):
-            self._peer.order(other.path, "link")
+            self._peer.order(other.path, "link", self._cell)
         else:
             super().add_link(other)
 
     def remove_link(self, other: Cell) -> None:
         if isinstance(other, OutsideCell):
-            self._peer.order(other.path, "unlink")
+            self._peer.order(other.path, "unlink", self._cell)
         else:
             super().remove_link(other)
+
+
+class BelowCell(Cell):
+    """The cell of an inner actor, which was started in this process. The program shows those below the placed actor."""
+
+    __slots__ = ("_peer",)
+
+    def __init__(
+        self,
+        peer: InnerPeer,
+        runtime: Runtime,
+        props: Props,
+        path: str,
+        parent: Cell | None,
+        *,
+        supervised: bool,
+        placed: bool = False,
+    ) -> None:
+        self._peer = peer
+        super().__init__(runtime, props, path, parent, supervised=supervised, placed=placed)
+
+    @property
+    def is_shown(self) -> bool:
+        """Whether the program shows it."""
+        return self._peer.inner.is_below(self.path)
+
+    def watch(self) -> Watchers:
+        if self.watchers is None:
+            self.watchers = InnerWatchers(self, self._peer) if self.is_shown else Watchers(self)
+        return self.watchers
+
+    def settle_exit(self) -> None:
+        super().settle_exit()
+        if self.is_shown:
+            self._peer.inner.settled(self)
+
+    def suspend(self, suspended: bool) -> None:
+        super().suspend(suspended)
+        if self.is_shown:
+            self._peer.inner.suspended(self)
+
+    def publish_view(self, view: object) -> None:
+        super().publish_view(view)
+        if self.is_shown:
+            self._peer.inner.publish_view(self, view)
+
+    def numbers_below(self, but: Container[str]) -> dict[str, int]:
+        return self._peer.inner.numbers_below(self.path, but) | super().numbers_below(but)
 
 
 class PeerRuntime(Runtime):
@@ -142,6 +221,7 @@ class PeerRuntime(Runtime):
 
     def __init__(self, peer: InnerPeer, observer: Observer, name: str, **options: Any) -> None:
         super().__init__(name, watchdog=None, log=False, **options)
+        self.cell_type = partial(BelowCell, peer)
         self.peer = peer
         self.observer = observer
         self.registry = PeerRegistry(peer, self.control_call)
@@ -153,6 +233,8 @@ class PeerRuntime(Runtime):
 
     def find(self, path: str) -> ActorRef[Any] | None:
         cell = self.cells.get(path)
+        if cell is None and self.peer.inner.is_below(path):
+            return None
         if cell is None or isinstance(cell, OutsideCell):
             key = self.peer.look_up("find", path)
             cell = None if key is None else self.peer.cell_for(key)
@@ -160,21 +242,25 @@ class PeerRuntime(Runtime):
 
 
 class PeerRegistry(Registry):
-    """The names of the program, and those of the actors that were started in this process."""
+    """The names of the program, and those of actors that were started in this process without a parent."""
 
     def __init__(self, peer: InnerPeer, control_call: Callable[..., None]) -> None:
         super().__init__(control_call)
         self._peer = peer
 
+    def _is_shown(self, cell: Cell) -> bool:
+        """Whether the program knows the actor."""
+        return isinstance(cell, InnerCell) or self._peer.inner.is_below(cell.path)
+
     def register(self, name: str, cell: Cell) -> None:
-        if isinstance(cell, InnerCell):
-            self._peer.look_up("register", name)
+        if self._is_shown(cell):
+            self._peer.look_up("register", name, None, cell)
         else:
             super().register(name, cell)
 
     def unregister(self, name: str, cell: Cell) -> None:
-        if isinstance(cell, InnerCell):
-            self._peer.look_up("unregister", name)
+        if self._is_shown(cell):
+            self._peer.look_up("unregister", name, None, cell)
         else:
             super().unregister(name, cell)
 
@@ -186,14 +272,14 @@ class PeerRegistry(Registry):
         return found
 
     def join(self, group: str, cell: Cell) -> None:
-        if isinstance(cell, InnerCell):
-            self._peer.look_up("join", group)
+        if self._is_shown(cell):
+            self._peer.look_up("join", group, None, cell)
         else:
             super().join(group, cell)
 
     def leave(self, group: str, cell: Cell) -> None:
-        if isinstance(cell, InnerCell):
-            self._peer.look_up("leave", group)
+        if self._is_shown(cell):
+            self._peer.look_up("leave", group, None, cell)
         else:
             super().leave(group, cell)
 
@@ -202,13 +288,13 @@ class PeerRegistry(Registry):
         return [*outside, *super().members(group)]
 
     def watch(self, watched: WatchedName, cell: Cell) -> None:
-        if isinstance(cell, InnerCell):
-            self._peer.look_up("watch", watched.name, watched.kind)
+        if self._is_shown(cell):
+            self._peer.look_up("watch", watched.name, watched.kind, cell)
         else:
             super().watch(watched, cell)
 
     def unwatch(self, watched: WatchedName, cell: Cell) -> None:
-        if isinstance(cell, InnerCell):
-            self._peer.look_up("unwatch", watched.name, watched.kind)
+        if self._is_shown(cell):
+            self._peer.look_up("unwatch", watched.name, watched.kind, cell)
         else:
             super().unwatch(watched, cell)

@@ -9,15 +9,18 @@ from typing import Any, Protocol
 from actors._core.cell import Cell
 from actors._core.envelope import Envelope
 from actors._core.handlers import HandlerFunction
-from actors._core.mailbox import Queue, make_queue
+from actors._core.mailbox import Queue
 from actors._core.messages import Continue
 from actors._core.observer import Moment
+from actors._peer.below import Below, RelayedEnvelope
 from actors._peer.inside import InnerCell, NumberedEnvelope
 from actors.reasons import ExitReason
 
 
 class ObservedPeer(Protocol):
     """The peer, as its observers tell it."""
+
+    inner: Below
 
     def lived(self, cell: Cell, moment: Moment, reason: ExitReason | None) -> None:
         """An actor has come to this moment of its life."""
@@ -51,7 +54,7 @@ class PeerObserver:
         self._peer = peer
 
     def made(self, cell: Cell, /) -> None:
-        """A cell was made."""
+        self._peer.inner.made(cell)
 
     def lived(
         self,
@@ -62,31 +65,39 @@ class PeerObserver:
         grace: float | None = None,
         message_type: str | None = None,
     ) -> None:
+        self._peer.inner.lived(cell, moment, reason)
         self._peer.lived(cell, moment, reason)
 
     def hook(self, cell: Cell, place: str, /) -> None:
         if place == "end":
             self._peer.ends(cell)
+            self._peer.inner.ends(cell)
         if isinstance(cell, InnerCell):
             self._peer.write_now()
 
     def queue(self, cell: Cell, priority: Callable[[Any], float] | None, /) -> Queue:
-        return make_queue(None, cell.path, lambda _: None, cell.runtime.park)
+        return self._peer.inner.queue(cell, priority)
 
     def taken(self, cell: Cell, envelope: Envelope, handler: HandlerFunction, /) -> HandlerFunction:
         if type(envelope) is NumberedEnvelope:
             self._peer.begins(envelope.number)
+        else:
+            self._peer.inner.begins(cell)
         return handler
 
     def handled(self, cell: Cell, envelope: Envelope, outcome: str, /) -> None:
         if type(envelope.message) is Continue and isinstance(cell, InnerCell):
             self._peer.send("continued")
+        self._peer.inner.handled(cell, envelope, outcome)
         self._peer.handled(envelope, outcome)
 
     def refused(self, cell: Cell, message: object, why: str, envelope: Envelope | None, /) -> None:
+        self._peer.inner.refused(envelope)
         self._peer.refused(why, envelope)
 
     def stashed(self, cell: Cell, envelope: Envelope, copy: Envelope, /) -> Envelope:
+        if isinstance(envelope, RelayedEnvelope):
+            return envelope.copied(copy)
         if not isinstance(envelope, NumberedEnvelope):
             return copy
         kept = NumberedEnvelope(copy.message, copy.sender, copy.reply, copy.deadline, copy.correlation_id)

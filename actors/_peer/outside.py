@@ -41,8 +41,8 @@ class Outbound(Protocol):
         taken it.
         """
 
-    def order(self, path: str, order: str) -> None:
-        """Stops, kills, suspends or resumes the actor at this path."""
+    def order(self, path: str, order: str, sender: Cell | None = None) -> None:
+        """Stops, kills, suspends or resumes the actor at this path, as `sender` orders; None: the placed actor."""
 
 
 class OutsideActor:
@@ -139,7 +139,7 @@ class OutsideCell(Cell):
         self.reopen()
 
     def put_stop(self, envelope: Envelope) -> None:
-        self._peer.order(self.path, "stop")
+        self._peer.order(self.path, "stop", envelope.sender)
 
     def stop(self, reason: ExitReason, grace: float | None) -> None:
         self._peer.order(self.path, "stop_now")

@@ -19,6 +19,7 @@ from actors._core.observer import Moment
 from actors._core.outcomes import dead_letter
 from actors._core.props import Props
 from actors._core.ref import ActorRef
+from actors._peer.below import Below
 from actors._peer.inside import InnerCell, LinkReply, NumberedEnvelope, PeerRuntime
 from actors._peer.observer import LinkLogHandler, PeerObserver
 from actors._peer.outside import OutsideCell
@@ -27,17 +28,20 @@ from actors._place.codec import Codec, RefKey, key_for
 from actors._user_code.text import type_name
 from actors.errors import NotInPlace, NotReceivable, NotSendable
 from actors.events import (
-    Abandoned,
     DeadLetter,
+    Exited,
     HookFailed,
     LifecycleEvent,
+    Quarantined,
+    Redelivered,
+    Started,
+    StartFailed,
     Survived,
-    UncaughtException,
 )
-from actors.reasons import Crashed, ExitReason, Killed
+from actors.reasons import Crashed, ExitReason, NoProc
 
-_OF_THE_ACTOR = (HookFailed, Abandoned, UncaughtException)
-"""The events about the actor itself that the program does not publish of its own."""
+_OF_THE_PROGRAM = (Started, StartFailed, Exited, Survived, Redelivered, Quarantined)
+"""The events about the actor itself that the program publishes of its own."""
 
 
 class PlacePeer:
@@ -49,6 +53,7 @@ class PlacePeer:
         self.cell: InnerCell
         self.codec = Codec(self._key_of, self._ref_of)
         self._line = line
+        self.inner = Below(self, line)
         self._handled: list[int] = []
         """The numbers of the messages that were handled, and that was not said."""
         self._looking = threading.Lock()
@@ -61,13 +66,23 @@ class PlacePeer:
         self._fates: dict[int, tuple[str, BaseException | None]] = {}
         """By number, what becomes of a message whose handler has raised, where the actor lives on."""
         self._ordered = False
+        self._progress = False
+        """Whether the life of a supervisor was progress, as it says itself."""
 
     async def live(self, confine: Callable[[], object]) -> None:
         """From the first frame to the end of the actor. `confine` sets the limits of the process."""
         loop = asyncio.get_running_loop()
         self._over = loop.create_future()
         begun: asyncio.Future[tuple[Any, ...]] = loop.create_future()
-        self._heard: Callable[[tuple[Any, ...]], object] = begun.set_result
+        early: list[tuple[Any, ...]] = []  # what comes in the same pass of the loop as the first frame
+
+        def heard(frame: tuple[Any, ...]) -> None:
+            if begun.done():
+                early.append(frame)
+            else:
+                begun.set_result(frame)
+
+        self._heard: Callable[[tuple[Any, ...]], object] = heard
         self._line.open(self)
         self._line.send("hello", VERSION)
         _, version, settings, body, carried = await begun
@@ -79,6 +94,8 @@ class PlacePeer:
             await self.runtime.__aenter__()
             self.runtime.events.subscribe(self._published)
             self._make(settings, body, carried)
+            for frame in early:
+                self._received(frame)
         except Exception as error:  # noqa: BLE001 - the class, its arguments or the limits: the program is told
             self._line.send("start_failed", self.codec.encode_error(self.path, error))
         else:
@@ -93,6 +110,7 @@ class PlacePeer:
 
     def _begin(self, settings: dict[str, Any]) -> None:
         self._line.log_by(LinkLogHandler(self), settings["levels"])
+        self.inner.begin(settings["numbers"])
         self.runtime = PeerRuntime(
             self,
             PeerObserver(self),
@@ -166,9 +184,13 @@ class PlacePeer:
             body = self.codec.encode_error(self.path, value)
         self.send("reply", number, is_result, body)
 
-    def order(self, path: str, order: str) -> None:
+    def order(self, path: str, order: str, sender: Cell | None = None) -> None:
         """Gives an order to an actor of the program."""
-        self.send("order", path, order)
+        self.send("order", path, order, self._path_of(sender))
+
+    def _path_of(self, cell: Cell | None) -> str | None:
+        """The path of an inner actor, or None: it is the placed one, or not one that the program knows."""
+        return cell.path if cell is not None and self.inner.is_below(cell.path) else None
 
     def show_view(self, view: object) -> None:
         """Sends a view. Raises `NotSendable`."""
@@ -179,32 +201,49 @@ class PlacePeer:
         has taken it. On the loop thread.
         """
         reply = envelope.take_reply() if envelope.reply is not None else None
+        sender, asker = self._path_of(envelope.sender), envelope.sender or self.cell
         try:
             body = self.codec.dumps(self.path, lambda: f"the message of type {type_name(message)}", message)
         except NotSendable as error:
             if reply is not None:
                 reply.set_exception(error)
             else:
-                dead_letter(self.cell, message, "unsendable", envelope, error)
+                dead_letter(asker, message, "unsendable", envelope, error)
             return False
         if reply is None:
-            self._send("tell", path, body, envelope.correlation_id)
+            self._send("tell", path, body, envelope.correlation_id, sender)
             return True
         self._asked += 1
         self._questions[self._asked] = reply
-        waiting = self.cell.waiting
+        waiting = asker.waiting
         waits = waiting is not None and waiting[1] is reply
         left = None if envelope.deadline is None else envelope.deadline - self.runtime.now()
-        self._send("ask", self._asked, path, body, left, envelope.correlation_id, waits)
+        self._send("ask", self._asked, path, body, left, envelope.correlation_id, waits, sender)
         return False
 
-    def look_up(self, what: str, name: str, kind: str | None = None) -> Any:
-        """Asks the program, and blocks this thread until it answers. Raises what was raised there."""
+    def look_up(self, what: str, name: str, kind: str | None = None, sender: Cell | None = None) -> Any:
+        """Asks the program, for `sender` or for the actor, and blocks this thread until it answers. Raises what was
+        raised there.
+        """
+        path = self._path_of(sender)
+        if path is not None:
+            self._write_all()  # the program must know the inner actor
         with self._looking:
-            is_result, value = self._line.look_up(what, name, kind)
+            is_result, value = self._line.look_up(what, name, kind, path)
         if not is_result:
             raise self.codec.decode_error(self.path, value, "the program")
         return value
+
+    def _write_all(self) -> None:
+        """Sends what waits to be sent, and returns when the line has taken it. In any thread."""
+        if self.runtime.on_loop_thread:
+            self._say_handled()
+            self._line.write_all()
+            return
+        written = threading.Event()
+        self.runtime.control_call(self._write_all)
+        self.runtime.control_call(written.set)
+        written.wait()
 
     # From the program
 
@@ -218,15 +257,19 @@ class PlacePeer:
                 self._message(number, sender, body, left, wants, correlation_id)
             case ("answer", question, is_result, body):
                 self._answer(question, is_result, body)
+            case ("inner_message", *content):
+                self.inner.message(*content)
+            case ("inner_order", path, order, argument):
+                self.inner.order(path, order, argument)
             case ("stop", what, body):
                 self._ordered = True
-                reason = self._reason(what, body)
+                reason = self.reason_of(what, body)
                 if isinstance(reason, Crashed):
                     self.cell.crash(reason)
                 else:
                     self.cell.stop(reason, None)
             case ("heed", what, body):
-                self.cell.heed(self._reason(what, body))
+                self.cell.heed(self.reason_of(what, body))
             case ("ping",):
                 self._line.send("pong")
             case ("taken", path, count):
@@ -236,7 +279,7 @@ class PlacePeer:
             case ("down", path, closed, what, body):
                 cell = self.runtime.cells.get(path)
                 if isinstance(cell, OutsideCell):
-                    (cell.terminated if closed else cell.incarnation_ended)(self._reason(what, body))
+                    (cell.terminated if closed else cell.incarnation_ended)(self.reason_of(what, body))
 
     def _message(
         self,
@@ -279,22 +322,18 @@ class PlacePeer:
         else:
             reply.set_result(value)
 
-    def _reason(self, what: str, body: Any) -> ExitReason:
-        if what == "crashed":
-            return Crashed(self.codec.decode_error(self.path, body, "the program"))
-        try:
-            found = self.codec.loads(self.path, "the reason of an exit", body)
-        except NotReceivable as error:
-            return Crashed(error)
-        return found if isinstance(found, ExitReason) else Killed()
+    def reason_of(self, what: str, body: Any) -> ExitReason:
+        """The reason of an exit that the program has sent."""
+        return self.codec.decode_reason(self.path, what, body, "the program")
 
     # Refs
 
     def _key_of(self, ref: ActorRef[Any]) -> RefKey:
         cell = ref._cell
-        if cell is self.cell or isinstance(cell, OutsideCell):
+        if cell is self.cell or isinstance(cell, OutsideCell) or self.inner.is_below(cell.path):
             return key_for(ref)
-        raise NotSendable(self.path, f"the ref of {cell.path}", "that actor was started inside of this process")
+        why = "that actor was started inside of this process, and not below its actor. Start it with self.spawn()"
+        raise NotSendable(self.path, f"the ref of {cell.path}", why)
 
     def _ref_of(self, key: RefKey) -> ActorRef[Any]:
         return self.cell_for(key).ref
@@ -305,7 +344,10 @@ class PlacePeer:
             found = self.runtime.cells.get(key[0])
             if found is None:
                 found = OutsideCell(self.runtime, self, key)
-                self.runtime.on_loop(found.begin)
+                if self.inner.is_below(key[0]):  # it has terminated meanwhile
+                    self.runtime.on_loop(partial(found.close, NoProc()))
+                else:
+                    self.runtime.on_loop(found.begin)
         return found
 
     # The life of the actor
@@ -322,13 +364,16 @@ class PlacePeer:
                 self._say_last("declined")
             case Moment.START_FAILED:
                 assert reason is not None
+                self.inner.last_words()
                 error = reason.exception if isinstance(reason, Crashed) else NotInPlace(self.path, str(reason), "")
                 self._say_last("start_failed", self.codec.encode_error(self.path, error))
             case Moment.HEALTHY:
                 self.send("healthy")
             case Moment.EXITED:
                 assert reason is not None
-                self._say_last("gone", *self.codec.encode_reason(self.path, reason), self._carried(cell))
+                self.inner.last_words()
+                reasons = self.codec.encode_reason(self.path, reason)
+                self._say_last("gone", *reasons, self._carried(cell), self._progress)
 
     def _carried(self, cell: Cell) -> bytes | None:
         if not cell.carries:
@@ -351,6 +396,8 @@ class PlacePeer:
         if cell is not self.cell:
             return
         reason, culprit = cell.reason, cell.culprit
+        if cell.kind.says_progress and cell.actor is not None:
+            self._progress = bool(cell.actor.made_progress())
         if isinstance(reason, Crashed):
             number = culprit.number if isinstance(culprit, NumberedEnvelope) else None
             if not self._ordered:
@@ -393,6 +440,7 @@ class PlacePeer:
         """An event of this runtime: those that the program does not publish of its own go there."""
         if self._over.done():
             return
+        self.inner.published(event)
         if isinstance(event, DeadLetter):
             envelope, why = self._refused.pop(threading.get_ident(), (None, ""))
             if isinstance(envelope, NumberedEnvelope):
@@ -409,7 +457,7 @@ class PlacePeer:
             envelope = self.cell.envelope
             if isinstance(event, Survived) and isinstance(envelope, NumberedEnvelope):
                 self._fates[envelope.number] = ("resumed", event.error)
-            if not isinstance(event, _OF_THE_ACTOR):
+            if isinstance(event, _OF_THE_PROGRAM):
                 return
         elif not event.path.startswith(f"{self.path}/"):
             return  # of an actor of the program

@@ -20,7 +20,7 @@ from typing import Any
 from actors._core.actor import Actor
 from actors._peer.peer import PlacePeer
 from actors._peer.zygote import DESCRIPTORS, LONGEST, arm
-from actors._place.link import HEAD, NOTES, FrameLink
+from actors._place.link import HEAD, INNER_NOTES, NOTES, FrameLink
 from actors._place.main import import_main
 from actors._runtime.runtime import Runtime
 
@@ -47,7 +47,8 @@ async def _live(end: socket.socket) -> None:
     request, cpus = pickle.loads(body)  # noqa: S301 - the zygote that has forked this process
     import_main(request["main"])
     title(request["path"])
-    line = ProcessLine(socket.socket(fileno=link), socket.socket(fileno=lookups), mmap.mmap(notes, NOTES.size))
+    noted = mmap.mmap(notes, NOTES.size + INNER_NOTES.size)
+    line = ProcessLine(socket.socket(fileno=link), socket.socket(fileno=lookups), noted)
     await PlacePeer(line, str(request["path"])).live(partial(confine, request, cpus))
 
 
@@ -116,6 +117,14 @@ class ProcessLine:
     def write_now(self) -> None:
         """Writes what waits, as far as the program takes it."""
         self._link.write_now()
+
+    def write_all(self) -> None:
+        """Writes what waits, and blocks until the socket has it."""
+        self._link.write_all()
+
+    def note_inside(self, waiting: int, handled: int) -> None:
+        """Notes it in shared memory."""
+        INNER_NOTES.pack_into(self._notes, NOTES.size, waiting, handled)
 
     def begins(self, number: int) -> None:
         """Notes the message in shared memory: the program reads it when the process has ended."""

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from actors._place.link import Frame
     from actors.errors import PlaceLost
 
-PROTOCOL = 1
+PROTOCOL = 2
 """The version of the frames between a place and its peer."""
 VERSION = f"Python {sys.version.split()[0]} with protocol {PROTOCOL}"
 
@@ -58,6 +58,14 @@ class Carrier(Protocol):
         """The number of the last message that the actor has begun with, and the seconds since then. It is known when
         the runtime is gone, too.
         """
+
+    def noted_inside(self) -> tuple[int, int]:
+        """How many messages wait in the mailboxes of inner actors, and whether those have handled one (1 or 0). It is
+        known when the runtime is gone, too; 0 where that cannot be known.
+        """
+
+    def catch_up(self) -> None:
+        """Hands over what the peer has sent until now: before a question of a thread there is answered."""
 
     def loss(self, how: str) -> PlaceLost:
         """The error for an end of which no more is known, in these words."""
@@ -106,6 +114,14 @@ class PeerLine(Protocol):
 
     def begins(self, number: int) -> None:
         """Notes the number of the message that the actor begins with, so that the program has it if this ends."""
+
+    def write_all(self) -> None:
+        """Writes what waits, and blocks until the program's end has it: a question about that follows."""
+
+    def note_inside(self, waiting: int, handled: int) -> None:
+        """Notes how many messages wait in the mailboxes of inner actors, and whether those have handled one. From any
+        thread.
+        """
 
     def look_up(self, *question: object) -> tuple[bool, Any]:
         """Asks the program, and blocks this thread until it answers: whether there is a result, and the result or the

@@ -18,7 +18,7 @@ from actors._core.actor import Actor
 from actors._core.ref import ActorRef
 from actors._user_code.text import TEXT, described, said, type_name
 from actors.errors import NotReceivable, NotSendable, RemoteError
-from actors.reasons import ExitReason
+from actors.reasons import Crashed, ExitReason, Killed, Lost, RestartLimitExceeded
 
 EncodedError = tuple[bytes | None, str, str, str]
 """The pickled exception, the name of its class, its text, and its traceback."""
@@ -85,12 +85,29 @@ class Codec:
     def encode_reason(self, path: str, reason: ExitReason) -> tuple[str, Any]:
         """The reason of an exit. One that holds what cannot be pickled is told by its text."""
         exception = getattr(reason, "exception", None)
+        if isinstance(reason, RestartLimitExceeded):
+            fields = (reason.path, reason.child, reason.max_restarts, reason.period)
+            return "gave_up", (fields, self.encode_reason(path, reason.cause))
         if isinstance(exception, BaseException):
-            return "crashed", self.encode_error(path, exception)
+            return "lost" if isinstance(reason, Lost) else "crashed", self.encode_error(path, exception)
         try:
             return "reason", self.dumps(path, lambda: "the reason of an exit", reason)
         except NotSendable as error:
             return "crashed", self.encode_error(path, error)
+
+    def decode_reason(self, path: str, what: str, body: Any, place: str) -> ExitReason:
+        """The reason of an exit that was sent from this place."""
+        if what in ("crashed", "lost"):
+            return (Lost if what == "lost" else Crashed)(self.decode_error(path, body, place))
+        if what == "gave_up":
+            fields, (kind, inner) = body
+            above, child, most, period = fields
+            return RestartLimitExceeded(above, child, most, period, self.decode_reason(path, kind, inner, place))
+        try:
+            found = self.loads(path, "the reason of an exit", body)
+        except NotReceivable as error:
+            return Crashed(error)
+        return found if isinstance(found, ExitReason) else Killed(f"{place} said so")
 
 
 class _Pickler(pickle.Pickler):
@@ -128,5 +145,6 @@ def _importable(kind: Any) -> type | None:
 def key_for(ref: ActorRef[Any]) -> RefKey:
     """The key of a ref of this process. That of a supervisor is one of an actor there: its children are not known."""
     kind = ref._cell.props.kind
-    ref_type = None if kind.manages_lifecycle or kind.ref_type is ActorRef else importable(kind.ref_type)
+    supervises = getattr(kind.actor_class, "manages_lifecycle", False)
+    ref_type = None if supervises or kind.ref_type is ActorRef else importable(kind.ref_type)
     return ref._cell.path, None if kind.actor_class is Actor else importable(kind.actor_class), ref_type

@@ -10,12 +10,14 @@ import asyncio
 import logging
 from collections.abc import Callable, Coroutine, Iterator
 from contextvars import Context
+from functools import partial
 from typing import TYPE_CHECKING, Any, cast
 
 from actors._core.envelope import Envelope
 from actors._core.placed import PlacedStart, PlacedType
 from actors._hosts.host import HookDone, Hooks
 from actors._place.carrier import Carriers
+from actors._place.mirror import MirrorCell
 from actors._place.place import ActorPlace
 
 if TYPE_CHECKING:
@@ -48,6 +50,10 @@ class PlaceHost:
 
     def drive(self, cell: Cell, envelope: Envelope, handler: Coroutine[Any, Any, object], context: Context) -> None:
         handler.close()
+        if isinstance(cell, MirrorCell):
+            if cell.send_in(envelope):
+                cell.busy()
+            return
         place = self._places[cell]
         if place.traffic.send(envelope):
             cell.busy()
@@ -64,6 +70,8 @@ class PlaceHost:
         """
         place = self._places[cell] = ActorPlace(self, cell, cast("PlacedType", cell.props.kind))
         place.begin(start)
+        if cell.kind.says_progress:  # a supervisor: its start may take as long as those of its children
+            cell.possess().when_told(partial(self._told, cell, place))
         try:
             await asyncio.shield(place.started)
         except asyncio.CancelledError:
@@ -71,6 +79,11 @@ class PlaceHost:
         except BaseException:
             await asyncio.shield(place.over)
             raise
+
+    def _told(self, cell: Cell, place: ActorPlace) -> None:
+        """The supervisor is told to stop while it starts: it breaks off the start, as any supervisor does."""
+        if cell.told_to_stop is not None and not place.started.done():
+            place.stop(cell.told_to_stop)
 
     async def end_place(self, cell: Cell, reason: ExitReason) -> None:
         """Ends the place in order, and returns when it is gone. Raises what the hook of the end has raised."""

@@ -21,6 +21,8 @@ NOTES = struct.Struct("=Qd")
 """What a process notes in memory that both share: the number of the last message that the actor has begun with, and
 when it did, by the monotonic clock of the system. It is there when the process is not.
 """
+INNER_NOTES = struct.Struct("=qq")
+"""Behind that: how many messages wait in the mailboxes of inner actors, and whether those have handled one."""
 MOST = (1 << 32) - 1
 """The most bytes of a frame."""
 _CHUNK = 1 << 18
@@ -81,6 +83,19 @@ class FrameLink:
                 self._socket.sendall(self._out.popleft())
         except OSError:
             self._out.clear()  # there is no other end
+
+    def write_all(self) -> None:
+        """Writes what waits to be sent, and blocks until the other end has taken it. Does nothing if it is gone."""
+        if not self._out or self._closed:
+            return
+        self._socket.setblocking(True)
+        try:
+            while self._out:
+                self._socket.sendall(self._out.popleft())
+        except OSError:
+            self._out.clear()  # the reader notices that the other end is gone
+        finally:
+            self._socket.setblocking(False)
 
     def write_now(self) -> None:
         """Writes what waits to be sent, as far as the other end takes it."""

@@ -1,4 +1,4 @@
-"""What the actor of a place says to others: its messages, questions and orders, and the refs that it knows.
+"""What the actors of a place say to others: their messages, questions and orders, and the refs that they know.
 
 A process knows another actor by a ref that was sent to it. It is told when an incarnation of that actor ends, so that
 monitors work there.
@@ -29,6 +29,7 @@ from actors.reasons import Killed, NoProc, Shutdown
 
 if TYPE_CHECKING:
     from actors._core.cell import Cell
+    from actors._place.inward import Inward
     from actors._place.place import ActorPlace
 
 
@@ -37,11 +38,12 @@ TOLD_EVERY = 100
 
 
 class Outward:
-    """The others, as the actor of one place sees them. On the loop thread."""
+    """The others, as the actors of one place see them. On the loop thread."""
 
-    def __init__(self, place: ActorPlace, cell: Cell) -> None:
+    def __init__(self, place: ActorPlace, cell: Cell, inward: Inward) -> None:
         self._place = place
         self._cell = cell
+        self._inward = inward
         self._runtime = cell.runtime
         self._met: weakref.WeakValueDictionary[str, Cell] = weakref.WeakValueDictionary()
         self._taken: dict[str, int] = {}
@@ -82,28 +84,31 @@ class Outward:
         watched, self._watched = self._watched, {}
         for future, then in watched.values():
             future.remove_done_callback(then)
-        if self._cell.waiting is not None and isinstance(self._cell.waiting[1], _Question):
-            self._cell.wait_for(None)
+        for cell in (self._cell, *self._inward.mirrors):
+            if cell.waiting is not None and isinstance(cell.waiting[1], _Question):
+                cell.wait_for(None)
 
     # Messages
 
-    def told(self, path: str, body: bytes, correlation_id: str | None) -> None:
+    # `sender` is the path of the inner actor that sends, or None: the placed actor itself does.
+
+    def told(self, path: str, body: bytes, correlation_id: str | None, sender: str | None) -> None:
         """The actor tells another one."""
-        message = self._message(body)
+        message, cell = self._message(body), self._inward.actor_at(sender)
         target = self._target(path)
         if isinstance(message, NotReceivable):
-            self._lose(path, message, "unsendable", message)
+            self._lose(path, message, "unsendable", cell, message)
             self._count(path)
         elif target is None:
-            self._lose(path, message, "closed", None)
+            self._lose(path, message, "closed", cell, None)
             self._count(path)
         elif target.closed:
             self._count(path)
-            dead_letter(target, message, "closed", Envelope(message, self._cell), dead(target, message))
+            dead_letter(target, message, "closed", Envelope(message, cell), dead(target, message))
         else:
-            envelope: Envelope = BareEnvelope(message, self._cell)
+            envelope: Envelope = BareEnvelope(message, cell)
             if correlation_id is not None:
-                envelope = Envelope(message, self._cell, None, None, correlation_id)
+                envelope = Envelope(message, cell, None, None, correlation_id)
             self._put(target, envelope)
 
     def _put(self, target: Cell, envelope: Envelope) -> None:
@@ -120,11 +125,9 @@ class Outward:
 
     async def _admit(self, target: Cell, queue: BoundedQueue, envelope: Envelope) -> None:
         try:
-            await queue.admit(envelope)
+            await admit(target, queue, envelope)
         finally:
             self._count(target.path)
-        if target.idle:
-            target.wake()
 
     def _count(self, path: str) -> None:
         """The mailbox of this actor has taken a message, or has refused it. The process may send others, and is told so
@@ -141,11 +144,18 @@ class Outward:
         dead_letter(target, envelope.message, why, envelope, error)
 
     def asked(
-        self, question: int, path: str, body: bytes, left: float | None, correlation_id: str | None, waits: bool
+        self,
+        question: int,
+        path: str,
+        body: bytes,
+        left: float | None,
+        correlation_id: str | None,
+        waits: bool,
+        sender: str | None,
     ) -> None:
         """The actor asks another one. `waits`: its handler goes on only with the answer."""
-        message, target, cell = self._message(body), self._target(path), self._cell
-        asked = _Question(self, question)
+        message, target, cell = self._message(body), self._target(path), self._inward.actor_at(sender)
+        asked = _Question(self, question, cell)
         if isinstance(message, NotReceivable):
             asked.set_exception(message)
         elif target is None:
@@ -165,9 +175,9 @@ class Outward:
 
     def answered(self, question: _Question, is_result: bool, value: Any) -> None:
         """Another actor has answered the question. On the loop thread."""
-        waiting = self._cell.waiting
+        waiting = question.asker.waiting
         if waiting is not None and waiting[1] is question:
-            self._cell.wait_for(None)
+            question.asker.wait_for(None)
         place = self._place
         if is_result:
             try:
@@ -178,21 +188,21 @@ class Outward:
             "answer", question.number, is_result, body if is_result else place.codec.encode_error(place.path, value)
         )
 
-    def ordered(self, path: str, order: str) -> None:
+    def ordered(self, path: str, order: str, sender: str | None) -> None:
         """The actor stops, kills, suspends or resumes another one, or asks for its own end."""
-        target = self._target(path)
+        target, cell = self._target(path), self._inward.actor_at(sender)
         if target is None or target.closed:
             return
         if order == "stop":
-            target.put_stop(Envelope(_ActorStop(), self._cell))
+            target.put_stop(Envelope(_ActorStop(), cell))
         elif order == "stop_now":
             target.stop(Shutdown("stop() was called"), target.props.shutdown)
         elif order == "kill":
             target.kill(Killed("kill() was called"))
         elif order == "link":
-            self._cell.watch().add_link(target)
+            cell.watch().add_link(target)
         elif order == "unlink":
-            self._cell.watch().remove_link(target)
+            cell.watch().remove_link(target)
         else:
             target.suspend(order == "suspend")
 
@@ -205,9 +215,9 @@ class Outward:
         except NotReceivable as error:
             return error
 
-    def _lose(self, path: str, message: object, why: str, error: BaseException | None) -> None:
+    def _lose(self, path: str, message: object, why: str, sender: Cell, error: BaseException | None) -> None:
         """A message for an actor that there is not."""
-        self._runtime.events.publish(DeadLetter(path, self._runtime.now(), message, why, self._cell.path, error))
+        self._runtime.events.publish(DeadLetter(path, self._runtime.now(), message, why, sender.path, error))
 
     # Names, which a thread of the process waits for
 
@@ -215,14 +225,16 @@ class Outward:
         """A thread of the process asks for an actor or a name, and waits for the answer."""
         place = self._place
         try:
+            if frame[3] is not None:
+                place.catch_up()  # that there is such an inner actor was said before
             result = self._find(*frame)
         except Exception as error:  # noqa: BLE001 - such as NameTaken: the caller over there gets it
             place.answer_lookup(False, place.codec.encode_error(place.path, error))
         else:
             place.answer_lookup(True, result)
 
-    def _find(self, what: str, name: str, kind: Any = None) -> Any:
-        cell, runtime = self._cell, self._runtime
+    def _find(self, what: str, name: str, kind: Any, sender: str | None) -> Any:
+        cell, runtime = self._inward.actor_at(sender), self._runtime
         match what:
             case "find":
                 return self._key(runtime.cells.get(name))
@@ -230,10 +242,13 @@ class Outward:
                 return self._key(runtime.registry.whereis(name))
             case "members":
                 return [self._key(each) for each in runtime.registry.members(name)]
+            case "register" if name == cell.props.name:
+                runtime.registry.register(name, cell)  # it belongs to the place of an inner actor
             case "register":
                 cell.possess().take_name(name)
             case "unregister":
-                cell.possess().give_up_name(name)
+                if not cell.possess().give_up_name(name):
+                    runtime.registry.unregister(name, cell)
             case "join":
                 cell.possess().join_group(name)
             case "leave":
@@ -247,18 +262,26 @@ class Outward:
     def _key(self, cell: Cell | None) -> RefKey | None:
         if cell is None:
             return None
-        if cell is not self._cell:
+        if cell is not self._cell and not self._inward.has(cell):
             self.meet(cell)
         return key_for(cell.ref)
+
+
+async def admit(target: Cell, queue: BoundedQueue, envelope: Envelope) -> None:
+    """Puts a message into a bounded mailbox as soon as there is room."""
+    await queue.admit(envelope)
+    if target.idle:
+        target.wake()
 
 
 class _Question(CallbackReply):
     """A question of the actor to another one, which any thread may answer."""
 
-    __slots__ = ("number",)
+    __slots__ = ("asker", "number")
 
-    def __init__(self, outward: Outward, number: int) -> None:
+    def __init__(self, outward: Outward, number: int, asker: Cell) -> None:
         self.number = number
+        self.asker = asker
         on_loop = outward._runtime.on_loop
 
         def tell(is_result: bool, value: Any) -> None:

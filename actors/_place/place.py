@@ -11,19 +11,21 @@ import asyncio
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
+from actors._core.children import PARENT_ENDED
 from actors._core.clock import TimerHandle
 from actors._core.envelope import Envelope
-from actors._core.life import BEING_KILLED, STARTS
+from actors._core.life import BEING_KILLED, ON_ITS_WAY_OUT, STARTS
 from actors._core.messages import Continue
 from actors._core.outcomes import overran
-from actors._core.placed import NOTHING, PlacedStart, PlacedType
+from actors._core.placed import NOTHING, PlacedActor, PlacedStart, PlacedType
 from actors._place.carrier import VERSION, Carrier
 from actors._place.codec import Codec, RefKey, key_for
+from actors._place.inward import HEARD_OF_INNER, Inward
 from actors._place.outward import Outward
 from actors._place.silence import SilenceWatch
 from actors._place.traffic import Traffic
-from actors.errors import IgnoreStart, NotReceivable, NotSendable, PlaceLost, VersionMismatch
-from actors.events import HookFailed, LifecycleEvent
+from actors.errors import IgnoreStart, NotReceivable, NotSendable, PlaceLost, RemoteError, VersionMismatch
+from actors.events import HookFailed, LifecycleEvent, Quarantined
 from actors.reasons import Crashed, ExitReason, Killed
 
 if TYPE_CHECKING:
@@ -48,7 +50,8 @@ class ActorPlace:
         self.over: asyncio.Future[None] = self._runtime.loop.create_future()
         """Settled when what ran there is gone, and its messages have their fate."""
         self.traffic = Traffic(self, cell, kind)
-        self._outward = Outward(self, cell)
+        self.inward = Inward(self, cell, kind)
+        self._outward = Outward(self, cell, self.inward)
         self._carrier: Carrier = host.carriers.carrier(self, cell, kind)
         self._begun = self._closed = self._up = False
         self._ending = False
@@ -103,6 +106,7 @@ class ActorPlace:
             "default_timeout": runtime.default_timeout,
             "kill_grace": runtime.kill_grace,
             "levels": self._host.log_levels(),
+            "numbers": self.inward.numbers(),
         }
         return "start", VERSION, settings, body, carried
 
@@ -140,6 +144,11 @@ class ActorPlace:
         """The number of the last message that the actor has begun with, and the seconds since then."""
         return self._carrier.last_begun()
 
+    def catch_up(self) -> None:
+        """Hears what was sent from there until now."""
+        if not self._closed:
+            self._carrier.catch_up()
+
     def lost_error(self, how: str) -> PlaceLost:
         """The error for an end of which no more is known."""
         return self._carrier.loss(how)
@@ -156,13 +165,20 @@ class ActorPlace:
         self._error = error
         if cell.incarnation == self.incarnation:
             crash = None if self._killed or self._gone is not None or not self.started.done() else error
+            waiting, handled = self._carrier.noted_inside()
+            if crash is not None and handled and isinstance(cell.actor, PlacedActor):
+                cell.actor.note_progress()
+            reason = cell.reason if cell.phase in ON_ITS_WAY_OUT else Killed(PARENT_ENDED)
             try:
+                self.inward.end(crash, reason, 0 if self._gone is not None else waiting)
                 self.traffic.settle(crash, self.last_begun()[0])
             except BaseException as failure:  # noqa: BLE001 - see LoopHost._drain
                 self._runtime.turn_failed(cell, failure)
         self._close()
         self.over.set_result(None)
         if not self.started.done():
+            if self._gone is not None and cell.told_to_stop is not None:
+                error = IgnoreStart()  # it was told to stop before it was up, and has done so
             self.started.set_exception(error if error is not None else asyncio.CancelledError())
             self.started.exception()  # nothing may wait for it any more
 
@@ -182,7 +198,7 @@ class ActorPlace:
     def drop(self) -> list[Envelope]:
         """The runtime is lost: gives the place up. Returns the messages under way."""
         self._close()
-        return self.traffic.everything()
+        return [*self.traffic.everything(), *self.inward.everything()]
 
     def forked_away(self) -> None:
         """This process is a fork of the program: it must not keep the place alive."""
@@ -195,7 +211,11 @@ class ActorPlace:
         if self._cell.incarnation != self.incarnation:
             return
         try:
-            _HEARD[frame[0]](self, *frame[1:])
+            of_inner = HEARD_OF_INNER.get(frame[0])
+            if of_inner is None:
+                _HEARD[frame[0]](self, *frame[1:])
+            else:
+                of_inner(self.inward, *frame[1:])
         except BaseException as error:  # noqa: BLE001 - see LoopHost._drain
             self._runtime.turn_failed(self._cell, error)
 
@@ -236,6 +256,7 @@ class ActorPlace:
                 due = self._runtime.now() + timeout
                 self._continuing = self._runtime.clock.call_at(due, self._continues_too_long)
             self._up = True
+            self.inward.complete()
             self.started.set_result(None)
 
     def is_busy(self) -> None:
@@ -270,20 +291,17 @@ class ActorPlace:
     def _leaving(self, what: str, body: Any) -> None:
         self._ending = True
         self._continued()
-        self._cell.exit(self._reason(what, body))
+        self._cell.exit(self.reason_of(what, body))
 
-    def _reason(self, what: str, body: Any) -> ExitReason:
-        if what == "crashed":
-            return Crashed(self.error_of(body))
-        try:
-            found = self.codec.loads(self.path, "the reason of an exit", body)
-        except NotReceivable as error:
-            return Crashed(error)
-        return found if isinstance(found, ExitReason) else Killed("its process said so")
+    def reason_of(self, what: str, body: Any) -> ExitReason:
+        """The reason of an exit that was sent."""
+        return self.codec.decode_reason(self.path, what, body, self.name)
 
-    def _has_gone(self, what: str, body: Any, carried: bytes | None) -> None:
+    def _has_gone(self, what: str, body: Any, carried: bytes | None, progress: bool) -> None:
         self._ending = True
-        reason, value = self._reason(what, body), NOTHING
+        if progress and isinstance(self._cell.actor, PlacedActor):
+            self._cell.actor.note_progress()
+        reason, value = self.reason_of(what, body), NOTHING
         if carried is not None:
             try:
                 value = self.codec.loads(self.path, "the value of carry_over", carried)
@@ -307,8 +325,18 @@ class ActorPlace:
             self._runtime.uncaught(self.path, "an event of its process", error)
             return
         if isinstance(event, LifecycleEvent):
-            event.at = self._runtime.now()  # type: ignore[misc]  # the clock of the program counts
+            now = self._runtime.now()  # the clock of the program counts
+            if hasattr(event, "until"):
+                event.until += now - event.at
+            event.at = now  # type: ignore[misc]
+            if isinstance(event, Quarantined):
+                self._quarantine(event)
             self._runtime.events.publish(event)
+
+    def _quarantine(self, event: Quarantined) -> None:
+        """A message of an inner actor is put aside: here, where it survives the process."""
+        error = event.error if event.error is not None else RemoteError(event.path, "Exception", "")
+        self._runtime.quarantine.add(event.path, event.message, event.crashes, error, None)
 
     def _log(self, fields: dict[str, Any]) -> None:
         self._host.write_log(fields)
@@ -325,7 +353,7 @@ class ActorPlace:
         cell = ref._cell
         if cell.runtime is not self._runtime:
             raise NotSendable(self.path, f"the ref of {cell.path}", "it belongs to another runtime")
-        if cell is not self._cell:
+        if cell is not self._cell and not self.inward.has(cell):
             self._outward.meet(cell)
         return key_for(ref)
 

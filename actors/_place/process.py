@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 from actors._place.carrier import Carried
 from actors._place.launcher import Launcher, signal_name
-from actors._place.link import NOTES, FrameLink
+from actors._place.link import INNER_NOTES, NOTES, FrameLink
 from actors._place.main import main_module
 from actors.errors import PlaceLost
 
@@ -104,7 +104,7 @@ class ProcessCarrier:
             opened.callback(os.close, self._lifeline)
             self._faults = _kept(opened, os.memfd_create("faults"))
             self._notes = _kept(opened, os.memfd_create("notes"))
-            os.ftruncate(self._notes, NOTES.size)
+            os.ftruncate(self._notes, NOTES.size + INNER_NOTES.size)
             copies = opened.enter_context(contextlib.ExitStack())
             ends = (there.fileno(), reader, asked.fileno(), self._faults, self._notes)
             theirs = [_kept(copies, os.dup(each)) for each in ends]
@@ -173,6 +173,17 @@ class ProcessCarrier:
         """The number of the last message that the actor has begun with, and the seconds since then."""
         number, began = NOTES.unpack(os.pread(self._notes, NOTES.size, 0))
         return number, monotonic() - began
+
+    def noted_inside(self) -> tuple[int, int]:
+        """How many messages wait inside, and whether an inner actor has handled one."""
+        if self._notes < 0 or not self._begun:
+            return 0, 0
+        waiting, handled = INNER_NOTES.unpack(os.pread(self._notes, INNER_NOTES.size, NOTES.size))
+        return waiting, handled
+
+    def catch_up(self) -> None:
+        """Hands over what the process has sent until now."""
+        self._link.drain()
 
     # The end
 

@@ -10,6 +10,7 @@ from actors.events import PlaceSilent
 
 if TYPE_CHECKING:
     from actors._core.cell import Cell
+    from actors._place.inward import Inward
     from actors._place.traffic import Traffic
 
 
@@ -17,6 +18,7 @@ class AskedPlace(Protocol):
     """The place, as the watch needs it."""
 
     traffic: Traffic
+    inward: Inward
 
     @property
     def name(self) -> str:
@@ -58,7 +60,7 @@ class SilenceWatch:
 
     def _look(self) -> None:
         under_way = self._place.traffic.numbered()
-        if not under_way:
+        if not under_way and not self._place.inward.is_busy:
             self._timer = self._asked = None
             return
         now = self._cell.runtime.now()

@@ -53,6 +53,7 @@ from actors.errors import (
     AlreadyEntered,
     IgnoreStart,
     NameTaken,
+    NotInPlace,
     NotInRuntime,
     OptionError,
     RuntimeStopped,
@@ -85,6 +86,8 @@ class Runtime:
 
     observer: Observer | None = None
     """Sees every step of every actor. Set before the first actor is made."""
+    cell_type: Callable[..., Cell] = Cell
+    """Makes a cell."""
 
     def __init__(
         self,
@@ -543,6 +546,7 @@ class Runtime:
         Raises:
             NotAnActor, NameTaken, RuntimeStopped, TypeError, ValueError: at once
             ActorDeadError: at once, `parent` has terminated
+            NotInPlace: at once, `parent` lives in the process of an actor above it
             StartError, StartDeclined: from the future
         """
         props = options_to_props(
@@ -576,6 +580,8 @@ class Runtime:
         """
         if parent is not None and parent.is_absent:
             raise ActorDeadError(parent.path, parent.reason, props.kind.actor_class)
+        if parent is not None and parent.props.kind.mirrored:
+            raise NotInPlace(parent.path, "spawn(parent=...)", "Have the actor there start it, or its supervisor")
         path = wanted = id_ if parent is None else f"{parent.path}/{id_}"
         if supervised and parent is not None and parent.children is not None:
             kept = parent.children.claim(id_, props)
@@ -585,7 +591,7 @@ class Runtime:
             if supervised:  # its supervisor knows it by its id
                 raise NameTaken(path, path)
             path = f"{wanted}-{next(self._counter)}"
-        cell = Cell(self, props, path, parent, supervised=supervised, placed=placed)
+        cell = self.cell_type(self, props, path, parent, supervised=supervised, placed=placed)
         if props.name is not None:
             try:
                 self.registry.register(props.name, cell)

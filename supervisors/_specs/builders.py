@@ -72,6 +72,7 @@ class SupervisorOptions(SharedSupervisorOptions, total=False):
 
     strategy: RestartStrategy
     auto_shutdown: AutoShutdownMode
+    host: HostName | ProcessSpec | None
 
 
 class DynamicOptions(SharedSupervisorOptions, total=False):
@@ -79,6 +80,7 @@ class DynamicOptions(SharedSupervisorOptions, total=False):
 
     max_children: int | None
     initial: Sequence[Args]
+    host: HostName | ProcessSpec | None
 
 
 class TasksOptions(SharedSupervisorOptions, total=False):
@@ -185,6 +187,9 @@ def supervisor(id: str, *children: Spec, **options: Unpack[SupervisorOptions]) -
             whose class is the same after it. False: nothing, as in OTP; the refs end, and waiting messages become dead
             letters. Default: True.
         supervisor_class: A subclass of `Supervisor` that runs it. None: `Supervisor` itself. Default: None.
+        host: "process", or `process()` with options: this supervisor and everything below it run in one process of
+            their own, which ends and restarts as a whole. What is below has no process besides. Its `prefetch` counts
+            for each actor there. None: where its own supervisor runs. Default: None.
         restart: After which exits its own supervisor restarts it: "permanent", "transient" or "temporary" (rule 5).
             Default: "permanent".
         shutdown: Seconds between the order to stop and the kill, or "infinity", or "brutal_kill" (rule 17).
@@ -293,15 +298,6 @@ def make_supervisor(path: str, values: Mapping[str, object], faults: list[SpecFa
                 found.append(SpecFault(path, "partitions: must be an integer >= 1, got None"))
                 given["partitions"] = 1
             given["children"] = _partitions(given)
-    if "host" in given:
-        given.pop("host")
-        found.append(
-            SpecFault(
-                path,
-                "host: a supervisor runs on the event loop, and only an actor can have a process of its own. Give "
-                "host=process() to its children",
-            )
-        )
     spec = attempt(SupervisorSpec, path, given, found)
     if found:
         found += [SpecFault(path + fault.path, fault.message) for fault in supervisor_combinations(given)]

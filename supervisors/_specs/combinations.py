@@ -7,7 +7,7 @@ fault is relative: empty for the spec itself, `/id` for a child of it.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 
 from pydantic_core import PydanticCustomError
 
@@ -130,7 +130,41 @@ def supervisor_combinations(values: Mapping[str, object]) -> list[SpecFault]:
         *_duplicates(values),
         *_significant_children(values),
         *_healthy_supervisor(values),
+        *_in_one_process(values),
     ]
+
+
+def _in_one_process(values: Mapping[str, object]) -> list[SpecFault]:
+    """Whether everything that a supervisor in a process of its own has and starts is found there."""
+    if not isinstance(_host(values.get("host")), ProcessSpec):
+        return []
+    return [SpecFault(path, f"host=process(): {problem}") for path, problem in _not_found_there("", values)]
+
+
+def _not_found_there(path: str, values: Mapping[str, object]) -> Iterator[tuple[str, str]]:
+    """What a process cannot have of a supervisor with these values, each with its path."""
+    for name in ("supervisor_class", "on_failure", "on_give_up"):
+        if (problem := sending_fault(values.get(name))) is not None:
+            yield path, f"{name}: {problem}"
+    for each in [*_children(values), *([] if values.get("partitions") else [values.get("template")])]:
+        below = f"{path}/{getattr(each, 'id', '?')}"
+        if getattr(each, "is_supervisor", False):
+            if getattr(each, "host", None) is not None:
+                yield below, INSIDE_ANOTHER
+            yield from _not_found_there(below, vars(each))
+        elif (problem := inner_fault(getattr(each, "start", None), getattr(each, "host", None))) is not None:
+            yield below, problem
+
+
+INSIDE_ANOTHER = "it is below a supervisor in a process of its own, which has it, too. Leave one of the two hosts out"
+
+
+def inner_fault(start: object, host: object) -> str | None:
+    """Why this cannot run below a supervisor in a process of its own, on this host of its spec; None: it can."""
+    of_class = getattr(start, "host", None) if isinstance(start, type) and issubclass(start, Actor) else None
+    if isinstance(_host(of_class if host is None else host), ProcessSpec):
+        return INSIDE_ANOTHER
+    return sending_fault(start)
 
 
 _NEVER_HEALTHY = "backoff: reset='healthy' means that its failures are never forgotten"

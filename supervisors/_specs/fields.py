@@ -132,6 +132,14 @@ def check_host(value: object) -> HostName | ProcessSpec | None:
         raise _fault("; ".join(faults_in(error))) from None
 
 
+def check_supervisor_host(value: object) -> ProcessSpec | None:
+    """The spec of a process for the whole subtree."""
+    host = check_host(value)
+    if host is None or isinstance(host, ProcessSpec):
+        return host
+    raise _fault("must be 'process' or a process(): otherwise a supervisor runs on the event loop. Leave it out")
+
+
 def check_mailbox(value: object) -> object:
     """The short forms "keep" and "drop" say what a restart does with the queue. Pydantic checks a mapping."""
     if isinstance(value, str) and value in ("keep", "drop"):

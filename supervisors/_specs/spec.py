@@ -46,6 +46,7 @@ from supervisors._specs.fields import (
     check_shutdown,
     check_start,
     check_supervisor_class,
+    check_supervisor_host,
 )
 from supervisors._specs.resolve import resolve
 from supervisors.errors import SpecError, SpecFault
@@ -315,6 +316,7 @@ class SupervisorSpec(_SpecWithRef[Ref_co]):
     own_budget: Annotated[OwnBudget | None, BeforeValidator(check_own_budget)] = None
     keep_children: StrictBool = True
     supervisor_class: Annotated[type[Any] | None, PlainValidator(check_supervisor_class)] = None
+    host: Annotated[ProcessSpec | None, PlainValidator(check_supervisor_host)] = None
     on_failure: Callback = None
     on_give_up: Callback = None
 
@@ -369,7 +371,7 @@ class SupervisorSpec(_SpecWithRef[Ref_co]):
 
 Spec = ChildSpec | SupervisorSpec
 
-_INSIDE = ("name", "kind", "children", "partitions", "keep_children", "supervisor_class")
+_INSIDE = ("name", "kind", "children", "partitions", "keep_children", "supervisor_class", "host")
 """The fields of a supervisor's spec from which its running actor was built, and its name."""
 
 SupervisorSpec.model_rebuild()

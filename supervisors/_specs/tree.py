@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from actors.spi import ProcessSpec, described, shown
 from supervisors._specs.builders import TASK, make_child, make_supervisor
-from supervisors._specs.combinations import significant_under_never
+from supervisors._specs.combinations import inner_fault, significant_under_never
 from supervisors._specs.fields import LOCATION
 from supervisors._specs.resolve import misfit, resolve
 from supervisors._specs.spec import ChildSpec, Spec, SupervisorSpec
@@ -48,7 +48,7 @@ def unresolved(spec: Spec, path: str | None = None, *, is_template: bool = False
     defaults for options, and of every class or function that does not take its `args`. Imports these modules. The
     instances of a template may get further arguments.
     """
-    return tuple(_unresolved(spec, spec.id if path is None else path, is_template, None, {}))
+    return tuple(_unresolved(spec, spec.id if path is None else path, is_template, None, {}, placed=False))
 
 
 def _unresolved(
@@ -57,13 +57,24 @@ def _unresolved(
     is_template: bool,
     auto_shutdown: str | None,
     known: dict[tuple[object, ...], str | None],
+    *,
+    placed: bool,
 ) -> Iterator[SpecFault]:
-    """`known` has what is known of each class with arguments of one shape: thousands of children may be alike."""
+    """`known` has what is known of each class with arguments of one shape: thousands of children may be alike.
+    `placed`: a supervisor above has a process of its own.
+    """
     if isinstance(spec, SupervisorSpec):
         # A partitioned supervisor has its template once for each partition: one check is enough.
         below = spec.children if spec.template is None else (spec.template,)
         for each in below:
-            yield from _unresolved(each, f"{path}/{each.id}", spec.is_dynamic, spec.auto_shutdown, known)
+            yield from _unresolved(
+                each,
+                f"{path}/{each.id}",
+                spec.is_dynamic,
+                spec.auto_shutdown,
+                known,
+                placed=placed or spec.host is not None,
+            )
     elif spec.start is not None:
         try:
             found = spec.settled(path)
@@ -73,7 +84,9 @@ def _unresolved(
         else:
             if (problem := significant_under_never(found, auto_shutdown)) is not None:
                 yield SpecFault(path, problem)
-            if isinstance(found.host or getattr(start, "host", None), ProcessSpec):
+            if placed and (problem := inner_fault(start, found.host)) is not None:
+                yield SpecFault(path, f"host=process() of its supervisor: {problem}")
+            if placed or isinstance(found.host or getattr(start, "host", None), ProcessSpec):
                 try:
                     pickle.dumps(found.args if isinstance(start, type) else (start, found.args), 5)
                 except Exception as error:  # noqa: BLE001 - the __reduce__ of a value of the user's raises anything

@@ -116,8 +116,7 @@ class Supervisor(Actor):
 
     def __init__(self, spec: SupervisorSpec) -> None:
         self._places = spec.own_ids if spec.keep_children else frozenset()
-        below = self._cell.children
-        numbers = {} if below is None else below.close_parked(but=self._places)
+        numbers = self._cell.numbers_below(but=self._places)
         self._engine = Engine(spec, self.path, self.runtime.random, numbers)
         self._now = self.runtime.now
         self.publish_view(spec)

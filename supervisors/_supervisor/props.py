@@ -6,10 +6,13 @@ from collections.abc import Mapping
 
 import pykka
 
-from actors.spi import Actor, ProcessSpec, Props, Runtime, placed_type
+from actors.spi import Actor, ProcessSpec, Props, Runtime, module_of, placed_type
 from supervisors._specs.spec import DEFAULT_MAILBOX, Grace, Spec, SupervisorSpec
 from supervisors._specs.start_kind import StartKind, kind_of
 from supervisors._supervisor.task import BlockingFunctionChild, FunctionChild, PooledTask, Promise, Task
+
+_ACTOR = "supervisors._supervisor.actor"
+"""The module of the supervisor actor."""
 
 
 def props_for(spec: Spec, runtime: Runtime, path: str) -> Props:
@@ -17,9 +20,11 @@ def props_for(spec: Spec, runtime: Runtime, path: str) -> Props:
     from supervisors._supervisor.actor import Supervisor
 
     if isinstance(spec, SupervisorSpec):
+        kind = runtime.kind(spec.supervisor_class or Supervisor)
         return Props(
-            runtime.kind(spec.supervisor_class or Supervisor),
+            kind if spec.host is None else placed_type(kind, spec.host, modules=_modules_of(spec)),
             args=(spec,),
+            host=spec.host or "loop",
             name=spec.name,
             start_timeout=spec.start_timeout,
             shutdown=_seconds(spec.shutdown),
@@ -67,6 +72,23 @@ def props_for(spec: Spec, runtime: Runtime, path: str) -> Props:
         start_timeout=spec.start_timeout,
         shutdown=_seconds(spec.shutdown),
     )
+
+
+def _modules_of(spec: SupervisorSpec) -> list[str]:
+    """The modules of what runs in the process of this supervisor, so that they are imported once, before the fork."""
+    found = {_ACTOR: None}
+    waiting: list[Spec | None] = [spec]
+    while waiting:
+        each = waiting.pop()
+        if isinstance(each, SupervisorSpec):
+            waiting += [*each.children, each.template]
+            used: tuple[object, ...] = (each.supervisor_class, each.on_failure, each.on_give_up)
+        else:
+            used = () if each is None else (each.start,)
+        for what in used:
+            if what is not None:
+                found[what.partition(":")[0] if isinstance(what, str) else module_of(what)] = None
+    return list(found)
 
 
 def _seconds(grace: Grace) -> float | None:

@@ -332,7 +332,9 @@ class SupervisorRef(ActorRef[Any]):
         kind, number of partitions, or other children.
         """
         branch, actor = self._branch_of_caller(), self._cell.actor
-        stops = branch is not None and actor is not None and actor.asks(lambda at: at.update_stops(branch.id, specs))
+        stops = False
+        if branch is not None and actor is not None and not self._cell.kind.placed:
+            stops = actor.asks(lambda at: at.update_stops(branch.id, specs))
         future = self._ask(UpdateSpecs(specs))
         if branch is not None and stops:
             future.concerns(branch, Wanted.FORCED_END)

@@ -47,7 +47,7 @@ class QueuedRequest:
     def waiting(self) -> tuple[Cell, Open] | None:
         """The child that the supervisor is starting; if it is a supervisor, the child that it starts, and so on."""
         supervisor: Supervisor | None = self._cell.actor
-        if supervisor is None or not supervisor.asks(self._waits):
+        if supervisor is None or self._cell.kind.placed or not supervisor.asks(self._waits):
             return None
         cell: Cell | None = supervisor.starting()
         while cell is not None and cell.props.kind.manages_lifecycle:

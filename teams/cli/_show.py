@@ -87,6 +87,8 @@ def _facts(spec: Spec, path: str, report: Report, *, root: bool) -> Iterator[str
             yield _HOSTS[str(spec.host)]
     else:
         yield _kind_of(spec)
+        if spec.host is not None:
+            yield _HOSTS[str(spec.host)]
         unlimited = spec.max_restarts is None
         yield "restarts without limit" if unlimited else _budget(count(spec.max_restarts or 0, "restart"), spec.period)
         if spec.auto_shutdown != "never":

@@ -6,8 +6,9 @@ from typing import NamedTuple
 
 from actors import Runtime
 from actors._core.cell import Cell
+from actors._core.introspection import queued_for
 from actors._core.life import State
-from supervisors import ChildInfo, Supervisor, SupervisorSpec
+from supervisors import ChildInfo, Supervisor, SupervisorRef, SupervisorSpec
 from supervisors._supervisor.messages import WhichChildren
 from teams.cli._text import kind_text
 
@@ -57,7 +58,7 @@ def _node(runtime: Runtime, cell: Cell, id: str, info: ChildInfo | None = None) 
     incarnation = cell.incarnation if info is None else info.incarnation
     if cell.suspended and cell.state is State.RUNNING:
         state = "suspended"
-    if spec is not None and not spec.is_dynamic:
+    if spec is not None and not spec.is_dynamic and isinstance(cell.actor, Supervisor):
         infos: tuple[ChildInfo, ...] = cell.actor.which_children(WhichChildren())
         children = tuple(_child(runtime, cell.path, each) for each in infos)
         return TreeNode(id, what, state, due, incarnation, _queued(cell), children)
@@ -81,7 +82,7 @@ def _child(runtime: Runtime, path: str, info: ChildInfo) -> TreeNode:
 
 
 def _spec_of(cell: Cell) -> SupervisorSpec | None:
-    view = cell.ref.view() if isinstance(cell.actor, Supervisor) else None
+    view = cell.ref.view() if isinstance(cell.ref, SupervisorRef) else None
     return view if isinstance(view, SupervisorSpec) else None
 
 
@@ -99,4 +100,4 @@ def _runs(cell: Cell) -> bool:
 
 
 def _queued(cell: Cell) -> int:
-    return len(cell.queue) + len(cell.urgent or ())
+    return queued_for(cell)

@@ -19,6 +19,8 @@ from tests.places.cast import Listener, Performer, pid, placed, stage, tree
 from tests.places.test_prefetch import Recorder
 from tests.support import in_loop
 
+SUBTREE_FRAMES = 80
+"""More than the process of a subtree sends in a life of its test."""
 FRAMES = 16
 """More than the process sends in a life of the test below."""
 
@@ -73,6 +75,48 @@ async def test_a_process_killed_at_any_frame_loses_nothing_in_silence() -> None:
                 assert set(heard) | set(lost) >= set(sent), number
                 assert heard == sorted(set(heard)), number
                 assert len(lost) <= killer.fired, number
+
+
+@in_loop
+async def test_a_subtree_killed_at_any_frame_loses_nothing_in_silence() -> None:
+    with pytest.MonkeyPatch.context() as monkeypatch:
+        killer = Killer(monkeypatch)
+        async with tree(child("listener", Listener), max_restarts=None) as (s, root):
+            listener = root.child("listener")
+            actors, names = set(s.runtime.cells), s.runtime.registry.size
+            for number in range(2, SUBTREE_FRAMES):
+                killer.at, killer.count, killer.fired = number, 0, False
+                await listener.call(forget)
+                s.events.clear()
+                inner = supervisor(
+                    "sub", child("b", Recorder, args=(listener,), name="recorder", backoff=None), backoff=None
+                )
+                spec = supervisor(
+                    "victim", child("a", Performer), inner, host=process(), backoff=None, retry_start=True
+                )
+                await root.start_child(spec)
+                b = root.child("victim/sub/b")
+                asked = [b.ask(f"asked {each}", block=False) for each in range(2)]
+                sent = list(range(4))
+                for each in sent:
+                    b.tell(each)
+                asked.append(root.supervisor("victim").count_children())
+                asked.append(b.ask("asked last", block=False))
+                for question in asked:
+                    with contextlib.suppress(PlaceLost):
+                        await question
+                with contextlib.suppress(PlaceLost):
+                    await b.call("asked at the end")
+                assert s.runtime.whereis("recorder") is b
+                await root.terminate_child("victim")
+                await root.delete_child("victim")
+                heard = [each for each in await listener.call(cast.heard) if isinstance(each, int)]
+                lost = [letter.message for letter in s.seen(DeadLetter) if letter.reason == "lost"]
+                assert set(heard) | set(lost) >= set(sent), number
+                assert heard == sorted(set(heard)), number
+                assert len(lost) <= killer.fired, number
+                assert (set(s.runtime.cells), s.runtime.registry.size) == (actors, names), number
+            assert not killer.fired  # there is no later frame
 
 
 def forget(self: Any) -> None:

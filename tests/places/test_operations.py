@@ -577,14 +577,32 @@ async def test_what_a_process_cannot_keep_is_refused_in_words() -> None:
 
 
 @in_loop
-async def test_the_ref_of_an_actor_started_inside_does_not_leave_the_process() -> None:
-    async with tree(placed(start=AsyncPerformer)) as (_, root):
-        with pytest.raises(NotSendable, match="started inside"):
-            await root.child("a").call(give_child)
+async def test_the_ref_of_an_actor_started_inside_works_outside() -> None:
+    async with tree(placed(start=AsyncPerformer)) as (s, root):
+        a = root.child("a")
+        below = await a.call(give_child)
+        assert below.path.startswith("root/a/Performer-")
+        assert await below.call(pid) == await a.call(pid)
+        assert s.runtime.find(below.path) == below
+        assert below.is_alive()
+        a.tell(cast.leave)
+        assert await a.call("again") == "again"
+        assert not below.is_alive()
 
 
 async def give_child(self: Any) -> Any:
     return await self.spawn(Performer)
+
+
+@in_loop
+async def test_the_ref_of_an_actor_without_a_parent_does_not_leave_the_process() -> None:
+    async with tree(placed(start=AsyncPerformer)) as (_, root):
+        with pytest.raises(NotSendable, match="started inside"):
+            await root.child("a").call(give_stranger)
+
+
+async def give_stranger(self: Any) -> Any:
+    return await self.runtime.spawn(Performer)
 
 
 @in_loop

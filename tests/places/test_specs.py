@@ -108,11 +108,6 @@ def test_a_context_manager_has_no_process_of_its_own() -> None:
     assert words in check(supervisor("root", child("a", "tests.places.cast:stage", host=process()))).errors[0].message
 
 
-def test_a_supervisor_has_no_process_of_its_own() -> None:
-    words = "only an actor can have a process of its own"
-    assert words in faults(lambda: supervisor("s", child("a", Performer), host=process()))  # type: ignore[call-arg]
-
-
 def test_a_class_that_another_process_cannot_find_is_a_fault() -> None:
     class Hidden(Performer):
         pass
