@@ -85,6 +85,8 @@ class Below:
         self._waiting = self._handled = 0
         self._over = False
         """Whether the placed actor has ended."""
+        self._last = 0
+        """The number of the last message from the program that was seen."""
         self._numbers: Mapping[str, int] = {}
         self._changed: dict[Cell, None] = {}
         """The inner actors whose counters have changed since they were told."""
@@ -234,7 +236,9 @@ class Below:
         correlation_id: str | None,
     ) -> None:
         """The program sends a message to an inner actor."""
-        peer = self._peer
+        if self._over:
+            return  # the program knows that it was not seen
+        peer, self._last = self._peer, number or self._last
         try:
             message = peer.codec.loads(path, "a message", body)
         except NotReceivable as error:
@@ -359,21 +363,21 @@ class Below:
         """The placed actor has ended: what waits for inner actors that may be there again waits in the program, or is a
         dead letter if it came from this process.
         """
-        runtime = self._peer.runtime
+        runtime, back = self._peer.runtime, list[int]()
         for cell in list(runtime.cells.values()):
             if not isinstance(cell, BelowCell) or not cell.is_shown or cell.closed:
                 continue
-            back = []
+            waiting = []
             for envelope in waiting_in(cell.queue):
                 if isinstance(envelope, RelayedEnvelope):
-                    back.append(envelope.number)
+                    waiting.append(envelope.number)
                 elif type(envelope.message) is not _ActorStop:
                     sender = None if envelope.sender is None else envelope.sender.path
                     if envelope.reply is not None:
                         _fail(envelope.reply, ActorDeadError(cell.path, cell.reason, envelope.message))
                     runtime.events.publish(DeadLetter(cell.path, runtime.now(), envelope.message, "dropped", sender))
-            if back:
-                self._peer.send("inner_back", *back)
+            back += waiting
+        self._peer.send("inner_back", self._last, *sorted(back))
         self._over = True
 
 

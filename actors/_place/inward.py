@@ -303,8 +303,11 @@ class Inward:
         refuse(mirror, envelope, why, error)
         mirror.let_go(envelope)
 
-    def came_back(self, *numbers: int) -> None:
-        """No handler has begun with these messages, and none will there: they wait again, in this order."""
+    def came_back(self, last: int, *numbers: int) -> None:
+        """The placed actor has ended. No handler has begun with these messages, nor with those after the `last` one that
+        was seen there: they wait again, in this order.
+        """
+        numbers += tuple(number for number in self._under_way if number > last)
         by_mirror: dict[MirrorCell, list[Envelope]] = {}
         for number in numbers:
             relayed = self._under_way.pop(number, None) or self._owed.pop(number, None)

@@ -322,8 +322,7 @@ async def test_what_no_handler_has_begun_with_survives_an_end_in_order(tmp_path:
         a.tell(cast.fail)
         await ends.wait()
         gate.open()
-        assert [await each for each in asked] == [list(range(number + 1)) for number in range(6)]
-        assert b.incarnation == 2
+        assert [(await each)[-1] for each in asked] == [0, 1, 2, 3, 4, 5]  # by one process or the next
         assert [letter.reason for letter in s.seen(DeadLetter)] == ["crashed"]
 
 
