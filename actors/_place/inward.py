@@ -304,8 +304,8 @@ class Inward:
         mirror.let_go(envelope)
 
     def came_back(self, last: int, *numbers: int) -> None:
-        """The placed actor has ended. No handler has begun with these messages, nor with those after the `last` one that
-        was seen there: they wait again, in this order.
+        """The placed actor has ended. No handler has begun with these messages, nor with those after `last`, which was
+        the last one that was seen there: they wait again, in this order.
         """
         numbers += tuple(number for number in self._under_way if number > last)
         by_mirror: dict[MirrorCell, list[Envelope]] = {}
