@@ -42,6 +42,15 @@ def signals_are_heard() -> Iterator[None]:
         signal.signal(number, handler)
 
 
+@pytest.fixture(autouse=True, scope="session")
+def programs_are_forked() -> Iterator[None]:
+    """Ends what forks the programs of the tests, if a test has started one."""
+    yield
+    from tests.forked import server
+
+    server.close()
+
+
 def pytest_collection_finish() -> None:
     """Hides what the collection has made from the garbage collector: millions of objects, which every `gc.collect()` of
     a test would walk.
