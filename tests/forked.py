@@ -10,7 +10,6 @@ Where the system is not Linux each program is a new interpreter.
 from __future__ import annotations
 
 import contextlib
-import json
 import os
 import select
 import shutil
@@ -26,6 +25,7 @@ from pathlib import Path
 from typing import IO, Any, Self
 
 import actors
+from tests.forking_server import ask
 
 PACKAGES = str(Path(actors.__file__).parents[1])
 SERVER = Path(__file__).with_name("forking_server.py")
@@ -58,12 +58,6 @@ class Server:
             assert self._process.stdout.readline() == "ready\n"
         return f"{self._folder}/s"
 
-    def connect(self) -> socket.socket:
-        """A connection for one program."""
-        connection = socket.socket(socket.AF_UNIX)
-        connection.connect(self.address)
-        return connection
-
     def close(self) -> None:
         """Ends the server. Programs that run go on."""
         if self._process is not None:
@@ -90,7 +84,6 @@ class Program:
         stdin: int | None = None,
         stdout: int | None = None,
         stderr: int | None = None,
-        passed: Sequence[int] = (),
     ) -> None:
         self.args = list(arguments)
         self.returncode: int | None = None
@@ -111,21 +104,9 @@ class Program:
                     theirs.callback(os.close, streams[-1])
                 else:
                     streams.append(streams[1] if wanted == STDOUT else number if wanted is None else wanted)
-            request = {
-                "arguments": self.args,
-                "cwd": str(cwd or Path.cwd()),
-                "env": dict(os.environ if env is None else env),
-                "ignored": [each for each in _MAY_BE_IGNORED if signal.getsignal(each) is signal.SIG_IGN],
-                "passed": list(passed),
-            }
-            body = json.dumps(request).encode() + b"\n"
-            self._connection = server.connect()
-            try:
-                sent = socket.send_fds(self._connection, [body], [*streams, *passed])
-                self._connection.sendall(body[sent:])
-            except BaseException:
-                self._connection.close()
-                raise
+            ignored = [each for each in _MAY_BE_IGNORED if signal.getsignal(each) is signal.SIG_IGN]
+            environment = os.environ if env is None else env
+            self._connection = ask(server.address, self.args, str(cwd or Path.cwd()), environment, streams, ignored)
         self._told = self._connection.makefile("rb", buffering=0)  # what is not read must show in `select`
         self.pid = int(self._told.readline())
 
@@ -157,6 +138,11 @@ class Program:
             self._told.close()
             self._connection.close()
         return self.returncode
+
+    def forget(self) -> None:
+        """Has its end watched by no test: it goes on."""
+        self._told.close()
+        self._connection.close()
 
     def send_signal(self, number: int) -> None:
         """Sends a signal, if it runs."""
@@ -208,6 +194,13 @@ def start(arguments: Sequence[str], **options: Any) -> Process:
     if sys.platform == "linux":
         return Program(arguments, **options)
     return subprocess.Popen([sys.executable, *arguments], encoding="utf-8", **options)
+
+
+def command(arguments: Sequence[str]) -> list[str]:
+    """A command for a shell script: `python` with these arguments, and with those that follow."""
+    if sys.platform == "linux":
+        return [sys.executable, "-I", "-S", str(SERVER), server.address, *arguments]
+    return [sys.executable, *arguments]
 
 
 def run(

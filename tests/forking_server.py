@@ -1,8 +1,11 @@
 """What `tests/forked.py` forks programs from: an interpreter that has imported the packages, and has one thread.
 
-It listens on a socket in the folder that it is told. Each connection asks for one program; it hands over the three
+It listens on the socket that it is told. Each connection asks for one program; it hands over the three
 standard streams and what else the program is to have open, and is told the process id and how the process ended. It is
 a zombie until the connection is closed, as a child is until its parent has waited. The server ends when its stdin does.
+
+`python forking_server.py SOCKET ARGUMENTS...` asks for a program with the streams, folder and environment of the asking
+process, and ends as that program ends: for shell scripts.
 """
 
 from __future__ import annotations
@@ -21,8 +24,9 @@ import socket
 import sys
 import types
 import warnings
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 IMPORTED = (
     "teams.cli._app",
@@ -38,8 +42,8 @@ IMPORTED = (
 """What the programs import: a fork has it at once."""
 FACADES = ("actors", "supervisors", "teams", "teams.patterns", "teams.protocols", "teams.resilience", "teams.workflows")
 """Everything that these packages export is imported, too."""
-MOST = 16
-"""The most descriptors of a request."""
+STREAMS = 3
+"""The descriptors of a request."""
 
 
 class Server:
@@ -131,12 +135,34 @@ class Server:
         del self._programs[pid]
 
 
+def ask(
+    address: str,
+    arguments: Sequence[str],
+    cwd: str,
+    env: Mapping[str, str],
+    streams: Sequence[int],
+    ignored: Sequence[int],
+) -> socket.socket:
+    """A connection that has asked for a program. It tells the process id, then the exit code, each in a line."""
+    request = {"arguments": list(arguments), "cwd": cwd, "env": dict(env), "ignored": list(ignored)}
+    body = json.dumps(request).encode() + b"\n"
+    connection = socket.socket(socket.AF_UNIX)
+    try:
+        connection.connect(address)
+        sent = socket.send_fds(connection, [body], list(streams))
+        connection.sendall(body[sent:])
+    except BaseException:
+        connection.close()
+        raise
+    return connection
+
+
 def receive(connection: socket.socket) -> tuple[bytes, list[int]]:
     """A request: a line of text, and descriptors with its first byte."""
     size = array.array("i").itemsize
     text, descriptors = b"", list[int]()
     while not text.endswith(b"\n"):
-        part, extra, _, _ = connection.recvmsg(1 << 16, socket.CMSG_SPACE(MOST * size))
+        part, extra, _, _ = connection.recvmsg(1 << 16, socket.CMSG_SPACE(STREAMS * size))
         if not part:
             raise ConnectionError("a request that is cut off")
         text += part
@@ -150,13 +176,12 @@ def receive(connection: socket.socket) -> tuple[bytes, list[int]]:
 def become(request: dict[str, Any], descriptors: list[int]) -> None:
     """Makes this process what a new interpreter is for the arguments of the request."""
     os.setsid()
-    wanted = [0, 1, 2, *request["passed"]]
-    spare = max([*wanted, *descriptors]) + 1
+    spare = max([STREAMS, *descriptors]) + 1
     for number, each in enumerate(descriptors):  # out of the way of those that come to their places
         os.dup2(each, spare + number, inheritable=False)
         os.close(each)
-    for number, each in enumerate(wanted):
-        os.dup2(spare + number, each)
+    for number in range(STREAMS):
+        os.dup2(spare + number, number)
         os.close(spare + number)
     os.chdir(request["cwd"])
     os.environ.clear()
@@ -235,7 +260,19 @@ def main() -> tuple[dict[str, Any], list[int]] | None:
     return Server(listening).run()
 
 
+def command(address: str, arguments: Sequence[str]) -> NoReturn:
+    """Runs a program with the streams of this process, and ends as it ends."""
+    connection = ask(address, arguments, str(Path.cwd()), os.environ, range(STREAMS), ())
+    with connection, connection.makefile("r") as told:
+        _, status = told.readline(), int(told.readline())
+    if status < 0:
+        os.kill(os.getpid(), -status)
+    sys.exit(status)
+
+
 if __name__ == "__main__":
+    if len(sys.argv) > 2:
+        command(sys.argv[1], sys.argv[2:])
     found = main()
     if found is not None:
         # What leaves this file leaves the process as it would an interpreter: by its exit code or with a traceback.
