@@ -14,6 +14,9 @@ SCHEDULES ?= 100000
 KILLS ?= 1000
 STORES ?= sqlite:///soak.db postgresql://postgres@127.0.0.1:5432/test
 
+# Where this is set, each process that a test starts compiles again what it imports.
+unexport PYTHONDONTWRITEBYTECODE
+
 RUN := .venv
 TEST := .venv-test
 BENCH := .venv-bench
@@ -41,18 +44,12 @@ test: $(TEST)/.stamp ## Build the wheel, install it into .venv-test, and run eve
 	@rm -rf dist
 	@$(TEST)/bin/python -P -m hatchling build -t wheel >/dev/null
 	@$(TEST)/bin/python $(PIP) --force-reinstall --no-deps dist/*.whl
-	$(STAGE) "ruff check"
-	@$(TEST)/bin/ruff check
-	$(STAGE) "ruff format --check"
-	@$(TEST)/bin/ruff format --check
-	$(STAGE) "mypy"
-	@$(TEST)/bin/mypy
-	$(STAGE) "types of pages and examples"
-	@$(TEST)/bin/python -P docs/typecheck.py
-	$(STAGE) "lint-imports"
-	@$(TEST)/bin/lint-imports --no-logo
-	$(STAGE) "pages"
-	@$(TEST)/bin/python -P -m sphinx -q -n -W --keep-going -E -j auto docs docs/_build/check
+	@$(TEST)/bin/python -P .ci/beside \
+		"ruff check" "$(TEST)/bin/ruff check" \
+		"ruff format --check" "$(TEST)/bin/ruff format --check" \
+		"lint-imports" "$(TEST)/bin/lint-imports --no-logo" \
+		"mypy, and types of pages and examples" "$(TEST)/bin/mypy && $(TEST)/bin/python -P docs/typecheck.py" \
+		"pages" "$(TEST)/bin/python -P -m sphinx -q -n -W --keep-going -E docs docs/_build/check"
 	$(STAGE) "pytest"
 	@LETITCRASH_INSTALLED=1 $(TEST)/bin/python -P -m pytest -n auto --dist worksteal $(ARGS)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import signal
 import sys
@@ -39,3 +40,20 @@ def signals_are_heard() -> Iterator[None]:
     yield
     for number, handler in before.items():
         signal.signal(number, handler)
+
+
+@pytest.fixture(autouse=True, scope="session")
+def programs_are_forked() -> Iterator[None]:
+    """Ends what forks the programs of the tests, if a test has started one."""
+    yield
+    from tests.forked import server
+
+    server.close()
+
+
+def pytest_collection_finish() -> None:
+    """Hides what the collection has made from the garbage collector: millions of objects, which every `gc.collect()` of
+    a test would walk.
+    """
+    gc.collect()
+    gc.freeze()

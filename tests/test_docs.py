@@ -16,7 +16,6 @@ import importlib
 import importlib.metadata
 import importlib.util
 import re
-import subprocess
 import sys
 import tomllib
 from collections.abc import Iterator
@@ -26,6 +25,8 @@ from types import ModuleType
 from typing import Any
 
 import pytest
+
+from tests import forked
 
 ROOT = Path(__file__).parent.parent
 PAGES = sorted(
@@ -102,8 +103,7 @@ def carry_out(command: str, folder: Path) -> None:
     """Runs `letitcrash` with these arguments; it must exit with 0."""
     (entry,) = generator().entry_points_of_ours()
     code = f"import sys; sys.argv[0] = 'letitcrash'; from {entry.module} import {entry.attr}; {entry.attr}()"
-    words = [sys.executable, "-P", "-c", code, *command.split()]
-    done = subprocess.run(words, capture_output=True, text=True, timeout=60, cwd=folder, check=False)
+    done = forked.run(["-P", "-c", code, *command.split()], cwd=folder)
     assert done.returncode == 0, done.stdout + done.stderr
 
 
@@ -309,12 +309,5 @@ def test_the_readme_needs_no_other_page_to_be_tried(tmp_path: Path) -> None:
         if language == "python":
             script = tmp_path / f"block{number}.py"
             script.write_text(text, encoding="utf-8")
-            done = subprocess.run(
-                [sys.executable, "-P", str(script)],
-                capture_output=True,
-                text=True,
-                timeout=60,
-                cwd=tmp_path,
-                check=False,
-            )
+            done = forked.run(["-P", str(script)], cwd=tmp_path)
             assert done.returncode == 0, done.stderr

@@ -13,6 +13,7 @@ import importlib
 import re
 import sys
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 from types import FunctionType, ModuleType
 from typing import Any, get_type_hints
@@ -104,9 +105,11 @@ def defining(facade: ModuleType) -> Iterator[str]:
                 yield name
 
 
-def classes_of(file: str) -> list[str]:
+@cache
+def classes_of(file: str) -> tuple[str, ...]:
+    """The classes of a module. Every facade asks again for every module, hence the cache."""
     tree = ast.parse(Path(file).read_text(encoding="utf-8"))
-    return [node.name for node in tree.body if isinstance(node, ast.ClassDef)]
+    return tuple(node.name for node in tree.body if isinstance(node, ast.ClassDef))
 
 
 # Docstrings

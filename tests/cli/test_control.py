@@ -13,6 +13,7 @@ import pytest
 
 import supervisors
 from teams.cli._control import is_run
+from tests import forked
 
 PACKAGES = str(Path(supervisors.__file__).parents[1])
 
@@ -67,7 +68,7 @@ waiting = team("crew", member("adder", adder))
 
 
 class Program:
-    """A `letitcrash run` whose output is read line by line."""
+    """A `letitcrash run` whose output is read line by line. No fork: its command line says what it is."""
 
     def __init__(self, folder: Path, *args: str, apart: bool = False) -> None:
         self.process = subprocess.Popen(
@@ -123,13 +124,7 @@ def programs() -> Iterator[list[Program]]:
 
 def command(*args: str) -> subprocess.CompletedProcess[str]:
     """A `letitcrash` command that ends by itself."""
-    return subprocess.run(
-        [sys.executable, "-m", "teams", *args],
-        env={**os.environ, "PYTHONPATH": PACKAGES},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    return forked.run(["-m", "teams", *args], env={**os.environ, "PYTHONPATH": PACKAGES})
 
 
 @pytest.mark.parametrize("target", ["job.py:tree", "job.py:waiting"])

@@ -8,8 +8,6 @@ import pty
 import re
 import signal
 import struct
-import subprocess
-import sys
 import termios
 from collections.abc import Iterator
 from pathlib import Path
@@ -18,6 +16,7 @@ from typing import IO
 import pytest
 
 import supervisors
+from tests import forked
 
 PACKAGES = Path(supervisors.__file__).parents[1]
 
@@ -117,13 +116,13 @@ class Session:
     def __init__(self, folder: Path, *args: str, stderr: IO[str] | None = None, rows: int = 24) -> None:
         self.ours, self.theirs = pty.openpty()
         fcntl.ioctl(self.theirs, termios.TIOCSWINSZ, struct.pack("HHHH", rows, 80, 0, 0))
-        self.process = subprocess.Popen(
-            [sys.executable, "-m", "teams", "run", *args],
+        self.process = forked.start(
+            ["-m", "teams", "run", *args],
             cwd=folder,
             env={**os.environ, "PYTHONPATH": f"{PACKAGES}{os.pathsep}{folder}", "TERM": "xterm"},
             stdin=self.theirs,
             stdout=self.theirs,
-            stderr=stderr or self.theirs,
+            stderr=stderr.fileno() if stderr else self.theirs,
         )
         self.shown = ""
         self._read_until = 0
@@ -273,14 +272,13 @@ def test_a_redirected_stderr_has_the_log_and_the_screen_has_not(folder: Path, se
 def test_without_a_terminal_no_line_has_colours_or_cursor_codes(folder: Path) -> None:
     """Guards `--live | cat` and CI logs: the prints, the log on stderr, and the last picture."""
     with (folder / "err.log").open("w") as file:
-        process = subprocess.Popen(
-            [sys.executable, "-m", "teams", "run", "job.py:few", "--live"],
+        process = forked.start(
+            ["-m", "teams", "run", "job.py:few", "--live"],
             cwd=folder,
             env={**os.environ, "PYTHONPATH": f"{PACKAGES}{os.pathsep}{folder}"},
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=file,
-            text=True,
+            stdin=forked.DEVNULL,
+            stdout=forked.PIPE,
+            stderr=file.fileno(),
         )
     assert process.stdout is not None
     printed = ""

@@ -18,6 +18,7 @@ from typing import IO
 import pytest
 
 import supervisors
+from tests import forked
 
 PACKAGES = str(Path(supervisors.__file__).parents[1])
 GUARD = 30.0
@@ -99,21 +100,30 @@ leaving = supervisor("root", child("a", Leaving))
 
 
 class Program:
-    """A process whose output is read line by line, stderr mixed in unless it is wanted apart."""
+    """A process whose output is read line by line, stderr mixed in unless it is wanted apart.
 
-    def __init__(self, folder: Path, *args: str, closed: str = "", **options: object) -> None:
+    `closed` are redirections of a shell, such as `>&-`: the process is then a new interpreter, not a fork.
+    """
+
+    def __init__(self, folder: Path, *args: str, closed: str = "", **options: int) -> None:
         environment = {**os.environ, "PYTHONPATH": PACKAGES, "PYTHONFAULTHANDLER": "1"}
         environment.pop("LETITCRASH_LIVE", None)
-        settings: dict[str, object] = {"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE, **options}
-        settings.setdefault("stderr", subprocess.STDOUT)
-        self.process = subprocess.Popen(
-            ["sh", "-c", f'exec "$@" {closed}', "sh", sys.executable, "-m", "teams", *args],
-            cwd=folder,
-            env=environment,
-            text=True,
-            start_new_session=True,
-            **settings,  # type: ignore[call-overload]
-        )
+        streams: dict[str, int] = {"stdin": forked.DEVNULL, "stdout": forked.PIPE, "stderr": forked.STDOUT, **options}
+        command = ["-m", "teams", *args]
+        self.process: forked.Process
+        if closed:
+            self.process = subprocess.Popen(
+                ["sh", "-c", f'exec "$@" {closed}', "sh", sys.executable, *command],
+                cwd=folder,
+                env=environment,
+                text=True,
+                start_new_session=True,
+                stdin=streams["stdin"],
+                stdout=streams["stdout"],
+                stderr=streams["stderr"],
+            )
+        else:
+            self.process = forked.start(command, cwd=folder, env=environment, **streams)
         self.seen: list[str] = []
         self._guard = threading.Timer(GUARD, self.process.send_signal, [signal.SIGABRT])
         self._guard.daemon = True
@@ -160,7 +170,7 @@ def run(tmp_path: Path) -> Iterator[Run]:
     (tmp_path / "job.py").write_text(SCRIPT)
     programs: list[Program] = []
 
-    def start(target: str, *args: str, closed: str = "", **options: object) -> Program:
+    def start(target: str, *args: str, closed: str = "", **options: int) -> Program:
         programs.append(Program(tmp_path, "run", target, *args, closed=closed, **options))
         return programs[-1]
 
@@ -281,7 +291,7 @@ def test_a_tree_that_ends_by_itself_exits_with_0(run: Run) -> None:
 
 
 def test_a_tree_that_is_up_is_frozen_for_the_garbage_collector(run: Run) -> None:
-    program = run("job.py:frozen")
+    program = run("job.py:frozen", closed="2>&1")  # the memory of a fork is frozen before
     program.until("root is up")
     program.signal(signal.SIGINT)
     _, output = program.end()
@@ -411,7 +421,7 @@ needs_full = pytest.mark.skipif(not FULL.exists(), reason="the system has no dev
 def test_output_that_cannot_be_written_stops_the_tree_in_order(run: Run) -> None:
     """Guards a full disk: no actor crashes for it, one line says so and why, and the code is 1."""
     with FULL.open("w") as full:
-        code, errors = _errors_of(run("job.py:chatty", stdout=full, stderr=subprocess.PIPE))
+        code, errors = _errors_of(run("job.py:chatty", stdout=full.fileno(), stderr=subprocess.PIPE))
     assert code == 1
     assert errors.count("letitcrash: the output cannot be written: No space left on device; stopping root") == 1
     assert "crashed" not in errors
@@ -425,7 +435,7 @@ def test_a_last_line_that_cannot_be_written_is_not_a_success(run: Run, tmp_path:
     script = tmp_path / "job.py"
     script.write_text(script.read_text().replace('print("done", flush=True)', text))
     with FULL.open("w") as full:
-        code, errors = _errors_of(run("job.py:quick", stdout=full, stderr=subprocess.PIPE))
+        code, errors = _errors_of(run("job.py:quick", stdout=full.fileno(), stderr=subprocess.PIPE))
     assert code == 1
     assert errors.count("the output cannot be written: No space left on device") == 1
     assert "Traceback" not in errors
@@ -436,7 +446,7 @@ def test_a_last_line_that_cannot_be_written_is_not_a_success(run: Run, tmp_path:
 def test_an_account_that_cannot_be_written_is_said_in_one_line(run: Run, tmp_path: Path, command: str) -> None:
     """Guards the commands that only print."""
     with FULL.open("w") as full:
-        program = Program(tmp_path, command, "job.py", stdout=full, stderr=subprocess.PIPE)
+        program = Program(tmp_path, command, "job.py", stdout=full.fileno(), stderr=subprocess.PIPE)
         code, errors = _errors_of(program)
     assert code == 1
     assert errors == "letitcrash: the output cannot be written: No space left on device\n"

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 import supervisors
+from tests import forked
 
 PACKAGES = Path(supervisors.__file__).parents[1]
 
@@ -53,15 +54,8 @@ def folder(tmp_path: Path) -> Path:
 
 def letitcrash(folder: Path, *args: str) -> subprocess.CompletedProcess[str]:
     """A command, in the folder."""
-    return subprocess.run(
-        [sys.executable, "-m", "teams", *args],
-        cwd=folder,
-        env={**os.environ, "PYTHONPATH": f"{PACKAGES}{os.pathsep}{folder}"},
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=120,
-    )
+    environment = {**os.environ, "PYTHONPATH": f"{PACKAGES}{os.pathsep}{folder}"}
+    return forked.run(["-m", "teams", *args], cwd=folder, env=environment)
 
 
 def test_a_team_in_a_file_is_run_until_its_goal_is_reached(folder: Path) -> None:

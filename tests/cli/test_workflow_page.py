@@ -9,13 +9,13 @@ import os
 import re
 import shlex
 import subprocess
-import sys
 from pathlib import Path
 from typing import NamedTuple
 
 import pytest
 
 import supervisors
+from tests import forked
 from tests.test_docs import ROOT, blocks
 
 PAGES = (
@@ -57,7 +57,7 @@ def test_every_command_of_the_page_does_what_the_page_says(page: Path, tmp_path:
             (tmp_path / name[1]).write_text(text)
     steps = commands(page)
     assert len(steps) > 5
-    script = [f'letitcrash() {{ {shlex.quote(sys.executable)} -m teams "$@"; }}']
+    script = [f'letitcrash() {{ {shlex.join(forked.command(["-m", "teams"]))} "$@"; }}']
     for each in steps:
         script += [each.line, f'echo "{MARK}$?"']
     environment = {name: value for name, value in os.environ.items() if not name.startswith("LETITCRASH")}

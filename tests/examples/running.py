@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import os
 import subprocess
-import sys
 from pathlib import Path
 
 import actors
+from tests import forked
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 
@@ -25,11 +25,4 @@ def run_command(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
 def _run(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
     # The path leads to the packages that the tests themselves use, installed or not.
     environment = {**os.environ, "PYTHONPATH": str(Path(actors.__file__).parents[1]), "PYTHONUTF8": "1"}
-    return subprocess.run(
-        [sys.executable, "-W", "error", *arguments],
-        capture_output=True,
-        encoding="utf-8",
-        env=environment,
-        timeout=120,
-        check=False,
-    )
+    return forked.run(["-W", "error", *map(str, arguments)], env=environment)

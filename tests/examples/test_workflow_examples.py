@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import os
 import signal
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
 import actors
+from tests import forked
 from tests.examples.running import EXAMPLES
 
 KILLED = """
@@ -35,15 +34,8 @@ sys.exit(example.main())
 def play(folder: Path, name: str, *arguments: str, nth: int = 0) -> tuple[int, list[str]]:
     """The exit code of the example and the lines that it printed, in a folder; killed after its nth line."""
     code = KILLED.format(folder=str(EXAMPLES), name=name, nth=nth)
-    done = subprocess.run(
-        [sys.executable, "-W", "error", "-c", code, *arguments],
-        cwd=folder,
-        env={**os.environ, "PYTHONPATH": str(Path(actors.__file__).parents[1]), "PYTHONUTF8": "1"},
-        capture_output=True,
-        encoding="utf-8",
-        timeout=120,
-        check=False,
-    )
+    environment = {**os.environ, "PYTHONPATH": str(Path(actors.__file__).parents[1]), "PYTHONUTF8": "1"}
+    done = forked.run(["-W", "error", "-c", code, *arguments], cwd=folder, env=environment)
     assert "Traceback" not in done.stderr, done.stderr
     return done.returncode, done.stdout.splitlines()
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
-import subprocess
 import sys
 import textwrap
 import threading
@@ -20,6 +19,7 @@ import actors
 from actors import Actor, Runtime
 from supervisors import SpecError, child, start, supervisor
 from supervisors._supervisor.signals import ECHO, Termination
+from tests import forked
 
 HOME = str(Path(actors.__file__).parents[1])
 HEAD = """
@@ -70,13 +70,8 @@ class Program:
 
     def __init__(self, *parts: str) -> None:
         code = "".join(map(textwrap.dedent, parts))
-        self.process = subprocess.Popen(
-            [sys.executable, "-c", code],
-            env={**os.environ, "PYTHONPATH": HOME},
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-        )
+        environment = {**os.environ, "PYTHONPATH": HOME}
+        self.process = forked.start(["-c", code], env=environment, stdout=forked.PIPE, stderr=forked.PIPE)
 
     def line(self) -> str:
         assert self.process.stdout is not None
@@ -88,7 +83,7 @@ class Program:
     def end(self) -> tuple[int, list[str], str]:
         """Its exit code, the rest of its output, and what it said on stderr."""
         output, errors = self.process.communicate(timeout=60)
-        return self.process.returncode, output.splitlines(), errors
+        return self.process.wait(), output.splitlines(), errors
 
 
 @pytest.fixture

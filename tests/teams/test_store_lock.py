@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import pickle
 import signal
-import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -21,6 +20,7 @@ from actors.testing.faults import Crash, CrashInStart, Kill, KillDuringRestart
 from supervisors import ChildSpec, ChildStartError, child, start, supervisor
 from teams import EventSourced, EventStore, FileStore, MemoryStore, SharedState, StoreInUse
 from teams._state import stores
+from tests import forked
 
 PACKAGES = str(Path(teams.__file__).parents[1])
 OFTEN = 1000
@@ -202,15 +202,10 @@ sys.stdin.read()
 
 
 @contextmanager
-def holder(path: Path) -> Iterator[subprocess.Popen[str]]:
+def holder(path: Path) -> Iterator[forked.Process]:
     """Another process that has the store."""
-    process = subprocess.Popen(
-        [sys.executable, "-c", HOLDER, str(path)],
-        env={**os.environ, "PYTHONPATH": PACKAGES},
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        text=True,
-    )
+    environment = {**os.environ, "PYTHONPATH": PACKAGES}
+    process = forked.start(["-c", HOLDER, str(path)], env=environment, stdin=forked.PIPE, stdout=forked.PIPE)
     with process:
         try:
             assert process.stdout is not None

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import os
 import signal
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -13,6 +11,7 @@ import pytest
 import teams
 from teams._journal.open_store import open_store
 from teams._journal.store import Durability
+from tests import forked
 from tests.teams.journal.cast import LEASE, place
 
 PACKAGES = str(Path(teams.__file__).parents[1])
@@ -54,10 +53,8 @@ def test_a_killed_process_loses_nothing_that_was_acknowledged(
     with place(kind, tmp_path) as there:
         if kind == "postgres":
             open_store(there.url).close()
-        command = [sys.executable, "-c", WRITER, there.url, durability, str(rows)]
-        with subprocess.Popen(
-            command, stdout=subprocess.PIPE, text=True, env={**os.environ, "PYTHONPATH": PACKAGES}
-        ) as writer:
+        command = ["-c", WRITER, there.url, durability, str(rows)]
+        with forked.start(command, stdout=forked.PIPE, env={**os.environ, "PYTHONPATH": PACKAGES}) as writer:
             assert writer.stdout is not None
             acknowledged = [writer.stdout.readline().strip() for _ in range(heard)]
             writer.send_signal(signal.SIGKILL)

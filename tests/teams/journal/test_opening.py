@@ -27,6 +27,7 @@ from teams._journal.rows import Unit, Written
 from teams._journal.sql import SqlStore
 from teams._journal.sql_tables import METADATA, REVISIONS, VERSION_TABLE
 from teams._journal.store import Durability
+from tests import forked
 from tests.teams.journal import cast
 from tests.teams.journal.cast import LEASE, begin, empty_file, entry, message, place, postgres
 
@@ -107,14 +108,7 @@ def test_processes_that_open_an_empty_store_at_once_all_succeed(kind: str, tmp_p
     def race(url: str) -> None:
         environment = {**os.environ, "PYTHONPATH": PACKAGES}
         racers = [
-            subprocess.Popen(
-                [sys.executable, "-c", code, url],
-                stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.PIPE,
-                text=True,
-                env=environment,
-            )
+            forked.start(["-c", code, url], stdin=forked.PIPE, stdout=forked.PIPE, stderr=forked.PIPE, env=environment)
             for _ in range(4)
         ]
         for racer in racers:
@@ -234,13 +228,8 @@ def test_a_file_that_is_read_only_is_refused(tmp_path: Path) -> None:
         url = empty_file(path)
         path.chmod(0o444)
         path.parent.chmod(0o555)
-        run = subprocess.run(
-            [sys.executable, "-c", code, url, empty_file(tmp_path / "any.db")],
-            capture_output=True,
-            text=True,
-            env={**os.environ, "PYTHONPATH": PACKAGES},
-            check=False,
-        )
+        arguments = ["-c", code, url, empty_file(tmp_path / "any.db")]
+        run = forked.run(arguments, env={**os.environ, "PYTHONPATH": PACKAGES})
         path.parent.chmod(0o755)
     assert "read-only" in run.stdout, run.stderr
 

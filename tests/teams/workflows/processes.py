@@ -3,30 +3,28 @@
 from __future__ import annotations
 
 import os
-import subprocess
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 import teams
+from tests import forked
 
 PACKAGES = str(Path(teams.__file__).parents[1])
 
 
 @contextmanager
-def process(program: str, *arguments: str) -> Iterator[subprocess.Popen[str]]:
+def process(program: str, *arguments: str) -> Iterator[forked.Process]:
     """A process with this program, which says a line for each thing that it does."""
-    command = [sys.executable, "-c", program, *arguments]
     environment = {**os.environ, "PYTHONPATH": PACKAGES}
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment) as running:
+    with forked.start(["-c", program, *arguments], stdout=forked.PIPE, env=environment) as running:
         try:
             yield running
         finally:
             running.kill()
 
 
-def read(running: subprocess.Popen[str], begun: int, words: int = 2) -> list[list[str]]:
+def read(running: forked.Process, begun: int, words: int = 2) -> list[list[str]]:
     """The lines until so many say `begun`, or until the end; each as its first words, and the rest in one piece."""
     assert running.stdout is not None
     lines: list[list[str]] = []

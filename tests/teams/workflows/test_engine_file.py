@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import os
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -13,6 +11,7 @@ import supervisors
 from supervisors import SpecError, load_tree
 from teams.workflows._engine.file import engine_from, load_engine
 from teams.workflows._engine.parts import address_of, is_engine, settings_of, with_store
+from tests import forked
 
 STEPS = [{"id": "a", "agent": "worker"}]
 HERE = "tests.teams.workflows.test_engine_file"
@@ -106,14 +105,7 @@ def test_trees_are_loaded_from_files_with_workflows(tmp_path: Path, name: str) -
 
 def test_the_example_can_be_checked_from_the_repository() -> None:
     root = Path(__file__).parents[3]
-    said = subprocess.run(
-        [sys.executable, "-m", "teams", "workflow", "check", "examples/support.toml"],
-        cwd=root,
-        env={**os.environ, "PYTHONPATH": str(Path(supervisors.__file__).parents[1])},
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=60,
-    )
+    environment = {**os.environ, "PYTHONPATH": str(Path(supervisors.__file__).parents[1])}
+    said = forked.run(["-m", "teams", "workflow", "check", "examples/support.toml"], cwd=root, env=environment)
     assert said.returncode == 0, said.stderr
     assert "customer_support (chain, 4 steps)" in said.stdout
