@@ -1,7 +1,7 @@
 # All a checkout needs is Python 3.11 or later (with venv), make and git. `make help` lists the targets.
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help run test docs soak soak-workflows orphans hostile mutants bench cost format clean
+.PHONY: help run test docs soak soak-workflows soak-places orphans hostile mutants bench cost format clean
 
 # A pyenv shim answers `command -v` and then fails, so every candidate is run, not merely looked for.
 ifndef PYTHON
@@ -63,6 +63,9 @@ soak: $(TEST)/.stamp ## Run generated trees under faults for MINUTES=10 (SEED=n 
 
 soak-workflows: $(TEST)/.stamp ## Kill processes with durable runs KILLS=1000 times (STORES="sqlite:///a.db postgresql://...")
 	@for store in $(STORES); do $(TEST)/bin/python -m benchmarks.soak_workflows --kills "$(KILLS)" --store "$$store" $(ARGS) || exit 1; done
+
+soak-places: $(TEST)/.stamp ## Kill processes of actors and tasks KILLS=1000 times under load, and account for every message (SEED=n)
+	@$(TEST)/bin/python -m benchmarks.soak_places --kills "$(KILLS)" $(if $(SEED),--seed "$(SEED)") $(ARGS)
 
 orphans: $(TEST)/.stamp ## Kill a program with placed actors KILLS=1000 times, and look what is left
 	@$(TEST)/bin/python -m benchmarks.orphans --kills "$(KILLS)" $(ARGS)

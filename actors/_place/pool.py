@@ -22,7 +22,7 @@ from actors._core.props import Props
 from actors._core.ref import ActorRef
 from actors._place.main import import_main, main_module
 from actors._user_code.text import described
-from actors.errors import ActorCrashed, ActorDeadError, NotReceivable, NotSendable, PlaceLost
+from actors.errors import ActorCrashed, ActorDeadError, NotReceivable, NotSendable, PlaceLost, StartError
 from actors.reasons import ExitReason, Killed, Shutdown
 
 if TYPE_CHECKING:
@@ -145,7 +145,13 @@ class ProcessPool:
             Exception: that of the function, or why its result cannot be sent
         """
         for left in reversed(range(_TRIES)):
-            worker = await self._take(function)
+            try:
+                worker = await self._take(function)
+            except StartError as error:
+                # It was killed while it started, and that was not the doing of this function.
+                if not left or not isinstance(error.__cause__, PlaceLost):
+                    raise
+                continue
             try:
                 return await self._run_in(worker, task, call)
             except ActorDeadError as error:
