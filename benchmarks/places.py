@@ -1,9 +1,9 @@
-"""What a process of its own costs, beside `multiprocessing` and `concurrent.futures` in the same run.
+"""What a process of its own costs, beside `multiprocessing`, `concurrent.futures` and xoscar in the same run.
 
     python -m benchmarks.places [--rounds N]
 
-Each figure is the median of its rounds, in milliseconds, but for the rows of messages a second. A row of a peer that
-has no such thing is left out: neither tells which message ended a process, nor starts another one for the next.
+Each figure is the median of its rounds, in milliseconds, but for the rows that say otherwise. A row of a peer that has
+no such thing is left out. xoscar is left out where it is not installed.
 """
 
 from __future__ import annotations
@@ -18,12 +18,13 @@ from collections.abc import Awaitable, Callable
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import suppress
+from importlib.util import find_spec
 from multiprocessing.connection import Connection
-from time import perf_counter
+from time import perf_counter, sleep
 from typing import Any
 
-from actors import Actor, ActorRef, PlaceLost, Runtime, process
-from supervisors import child, start, supervisor
+from actors import Actor, ActorDeadError, ActorRef, PlaceLost, Runtime, process
+from supervisors import child, start, supervisor, tasks
 
 
 class Echo(Actor):
@@ -32,6 +33,8 @@ class Echo(Actor):
     def on_receive(self, message: Any) -> Any:
         if message == "die":
             os._exit(1)
+        while message == "compute":
+            pass
         return os.getpid() if message == "pid" else message
 
 
@@ -40,6 +43,12 @@ def echo(message: Any) -> Any:
     if message == "die":
         os._exit(1)
     return message
+
+
+def slow(message: Any) -> Any:
+    """The same, and takes 10 ms."""
+    sleep(0.01)
+    return echo(message)
 
 
 def serve(pipe: Connection) -> None:
@@ -78,6 +87,8 @@ async def ours(rounds: int, messages: int) -> dict[str, float]:
         found["call, ms"] = await median(10 * rounds, call)
         for prefetch in (1, 16, 256):
             found[f"tells a second, prefetch {prefetch}"] = await rate(runtime, prefetch, messages)
+        found["call while another computes, 99th percentile, ms"] = await beside(runtime, 10 * rounds)
+        found |= await pooled(runtime, messages // 10)
         spec = supervisor("root", child("a", Echo, host=process(), backoff=None), max_restarts=None)
         async with start(spec, runtime=runtime) as root:
             a = root.child("a")
@@ -102,6 +113,47 @@ async def ours(rounds: int, messages: int) -> dict[str, float]:
             found["crash to answer of the next, ms"] = await median(rounds, crash)
             found["kill -9 noticed, ms"] = await median(rounds, notice)
     return found
+
+
+async def beside(runtime: Runtime, calls: int) -> float:
+    """The 99th percentile of a call to one actor, in milliseconds, while another one computes."""
+    busy = await runtime.spawn(Echo, host=process())
+    sibling = await runtime.spawn(Echo, host=process())
+    await sibling.call(1)
+    held = busy.ask("compute", block=False, timeout=None)
+    took = []
+    for number in range(calls):
+        began = perf_counter()
+        await sibling.call(number)
+        took.append(perf_counter() - began)
+    busy.kill()
+    with suppress(ActorDeadError):
+        await held
+    return statistics.quantiles(took, n=100)[98] * 1000
+
+
+async def pooled(runtime: Runtime, count: int) -> dict[str, float]:
+    """The figures of a pool of two processes."""
+    found: dict[str, float] = {}
+    async with start(tasks("cpu", host=process(), pool=2), runtime=runtime) as cpu:
+        await asyncio.gather(*[cpu.run(echo, number) for number in range(8)])
+        took = []
+        for number in range(100):
+            began = perf_counter()
+            await cpu.run(echo, number)
+            took.append(perf_counter() - began)
+        found["task of a warm process, ms"] = statistics.median(took) * 1000
+        began = perf_counter()
+        async for _ in cpu.map(echo, range(count), limit=32):
+            pass
+        found["tasks a second, 2 processes"] = count / (perf_counter() - began)
+        waiting = [cpu.run(slow, "die" if number == 3 else number) for number in range(20)]
+        results = await asyncio.gather(*waiting, return_exceptions=True)
+        found[OTHERS] = sum(not isinstance(each, BaseException) for each in results)
+    return found
+
+
+OTHERS = "results of 20 tasks, one of which ends its process"
 
 
 async def rate(runtime: Runtime, prefetch: int, messages: int) -> float:
@@ -162,6 +214,19 @@ async def of_multiprocessing(rounds: int, messages: int) -> dict[str, float]:
 
     found["spawn to first answer, ms"] = await median(rounds, spawn)
     found["kill -9 noticed, ms"] = await median(rounds, notice)
+    with context.Pool(2) as pool:
+        pool.map(echo, range(8), chunksize=1)
+        began = perf_counter()
+        for _ in pool.imap(echo, range(messages // 10)):
+            pass
+        found["tasks a second, 2 processes"] = messages // 10 / (perf_counter() - began)
+        waiting = [pool.apply_async(slow, ("die" if number == 3 else number,)) for number in range(20)]
+        done = 0
+        for each in waiting:
+            with suppress(multiprocessing.TimeoutError):
+                each.get(1)  # that of the task whose process has ended never comes
+                done += 1
+        found[OTHERS] = done
     worker, pipe = begin()
 
     async def call() -> float:
@@ -211,6 +276,67 @@ async def of_futures(rounds: int, messages: int) -> dict[str, float]:
         for each in waiting:
             each.result()
         found["tells a second, prefetch 1"] = messages / (perf_counter() - began)
+    with ProcessPoolExecutor(2, context) as pool:
+        list(pool.map(echo, range(8)))
+        took = []
+        for number in range(100):
+            began = perf_counter()
+            pool.submit(echo, number).result()
+            took.append(perf_counter() - began)
+        found["task of a warm process, ms"] = statistics.median(took) * 1000
+        began = perf_counter()
+        for _ in pool.map(echo, range(messages // 10)):
+            pass
+        found["tasks a second, 2 processes"] = messages // 10 / (perf_counter() - began)
+        waiting = [pool.submit(slow, "die" if number == 3 else number) for number in range(20)]
+        found[OTHERS] = sum(each.exception() is None for each in waiting)
+    return found
+
+
+async def of_xoscar(rounds: int, messages: int) -> dict[str, float]:
+    """The figures of xoscar, with one process for actors."""
+    import xoscar
+
+    from benchmarks.peers.xoscar_ import Worker
+
+    found: dict[str, float] = {}
+
+    async def spawn() -> float:
+        began = perf_counter()
+        async with await xoscar.create_actor_pool("127.0.0.1:0", n_process=1) as pool:
+            where = xoscar.allocate_strategy.RandomSubPool()
+            worker = await xoscar.create_actor(Worker, address=pool.external_address, allocate_strategy=where)
+            await worker.echo(1)
+            return perf_counter() - began
+
+    found["spawn to first answer, ms"] = await median(max(2, rounds // 10), spawn)
+    async with await xoscar.create_actor_pool("127.0.0.1:0", n_process=1) as pool:
+        where = xoscar.allocate_strategy.RandomSubPool()
+        worker = await xoscar.create_actor(Worker, address=pool.external_address, uid="w", allocate_strategy=where)
+
+        async def call() -> float:
+            began = perf_counter()
+            await worker.echo(1)
+            return perf_counter() - began
+
+        async def crash() -> float:
+            home = await xoscar.actor_ref(worker)
+            began = perf_counter()
+            try:
+                await worker.die()
+            except xoscar.ServerClosed:
+                await xoscar.wait_actor_pool_recovered(home.address, pool.external_address)
+            await worker.echo(0)
+            return perf_counter() - began
+
+        found["call, ms"] = await median(10 * rounds, call)
+        began = perf_counter()
+        for number in range(messages // 10):
+            await worker.bump.tell(number)
+        while await worker.total() != messages // 10:
+            await asyncio.sleep(0)
+        found["tells a second, prefetch 1"] = messages // 10 / (perf_counter() - began)
+        found["crash to answer of the next, ms"] = await median(max(2, rounds // 10), crash)
     return found
 
 
@@ -225,6 +351,8 @@ def main() -> None:
         "multiprocessing": asyncio.run(of_multiprocessing(given.rounds, given.messages)),
         "concurrent.futures": asyncio.run(of_futures(given.rounds, given.messages)),
     }
+    if find_spec("xoscar") is not None:
+        columns["xoscar"] = asyncio.run(of_xoscar(given.rounds, given.messages))
     rows = list(dict.fromkeys(row for column in columns.values() for row in column))
     width = max(map(len, rows))
     print(" " * width, *(f"{name:>20}" for name in columns))

@@ -225,7 +225,8 @@ def main() -> None:
         account.faults.append(f"processes run on: {orphans}")
     fates = Counter(fate for fates in account.fates.values() for fate in fates)
     print(
-        f"{given.kills} processes killed; {account.restarts} restarts of actors, {account.redelivered} messages redelivered"
+        f"{given.kills} processes killed; {account.restarts} restarts of actors, "
+        f"{account.redelivered} messages delivered again"
     )
     print(f"{account.told} messages told: " + ", ".join(f"{number} {fate}" for fate, number in sorted(fates.items())))
     print(", ".join(f"{what} {number}" for what, number in sorted(account.answers.items())))
