@@ -209,6 +209,8 @@ class ProcessPool:
 
     def _balance(self) -> None:
         """Starts as many processes as are waited for, and may be there."""
+        if len(self._workers) >= self.size:
+            return  # as nearly always: however many wait, this costs the same
         waiting = [function for turn, function in self._waiting if not turn.done()]
         starting = sum(not up for up in self._workers.values())
         for function in waiting[starting:]:
