@@ -33,18 +33,19 @@ async def test_a_function_that_returns_ends_as_it_does_without_a_process() -> No
     async with stage() as s:
         ref, heard = await hearer(s)
         spec = placed("say", work.say, args={"to": ref, "what": "done"}, restart="transient")
-        async with start(supervisor("root", spec), runtime=s.runtime) as root:
-            reason = await root.child("say").ended()
+        async with start(supervisor("root", spec), runtime=s.runtime):
+            await until(lambda: s.seen(Exited))
             assert heard.get_nowait() == "done"
-            assert isinstance(reason, Normal)
+            assert isinstance(s.seen(Exited)[0].reason, Normal)
 
 
 @in_loop
 async def test_a_function_that_raises_is_restarted_with_its_traceback() -> None:
     async with stage() as s:
         spec = placed("fail", work.fail, max_restarts=1, on_limit="drop")
-        async with start(supervisor("root", spec), runtime=s.runtime) as root:
-            reason = await root.child("fail").ended()
+        async with start(supervisor("root", spec), runtime=s.runtime):
+            await until(lambda: len(s.seen(CrashedExit)) == 2)
+        reason = s.seen(CrashedExit)[1].reason
         assert type(reason) is Crashed
         assert isinstance(reason.exception, ValueError)
         assert "in fail" in reason.exception.__notes__[0]
@@ -55,11 +56,11 @@ async def test_a_function_that_raises_is_restarted_with_its_traceback() -> None:
 async def test_a_function_whose_process_dies_is_lost_and_comes_again() -> None:
     async with stage() as s:
         spec = placed("die", work.kill_nine, max_restarts=2, on_limit="drop")
-        async with start(supervisor("root", spec), runtime=s.runtime) as root:
-            reason = await root.child("die").ended()
+        async with start(supervisor("root", spec), runtime=s.runtime):
+            await until(lambda: len(s.seen(CrashedExit)) == 3)
+        reason = s.seen(CrashedExit)[2].reason
         assert isinstance(reason, Lost)
         assert "was killed by SIGKILL" in reason.how
-        assert len(s.seen(CrashedExit)) == 3
 
 
 @in_loop
