@@ -24,6 +24,9 @@ from teams._journal.rows import (
 )
 
 
+WRITTEN = Written()
+
+
 @dataclass(slots=True)
 class Head:
     """The part of a run row that decides."""
@@ -76,16 +79,18 @@ def decide(units: Sequence[Unit], heads: Heads) -> tuple[list[Result], list[Writ
     results: list[Result] = []
     writes: list[Write] = []
     last = last_numbers(units)
+    several = sum(1 for unit in units if unit.entries) > len(last)
     stale = {run for run, seq in last.items() if (head := heads.runs.get(run)) is not None and seq < head.seq}
     for unit in units:
-        result, write = _decide(unit, heads, unit.run in stale)
+        result, write = _decide(unit, heads, unit.run in stale, several)
         results.append(result)
         if write is not None:
             writes.append(write)
     return results, writes
 
 
-def _decide(unit: Unit, heads: Heads, stale: bool) -> tuple[Result, Write | None]:
+def _decide(unit: Unit, heads: Heads, stale: bool, several: bool) -> tuple[Result, Write | None]:
+    """`several` says whether a later unit of the batch may have entries of the same run."""
     head = heads.runs.get(unit.run)
     start = unit.start
     if start is not None:
@@ -131,13 +136,14 @@ def _decide(unit: Unit, heads: Heads, stale: bool) -> tuple[Result, Write | None
         if new.key is not None:
             heads.keys[new.workflow, new.key] = new
     if head is not None:
-        for entry in fresh:
-            heads.entries[entry.run, entry.seq] = entry
-            head.seq = entry.seq
+        if fresh:
+            head.seq = fresh[-1].seq
+            if several:
+                heads.entries.update(((entry.run, entry.seq), entry) for entry in fresh)
         if not stale and (state := unit.update.get("state")) is not None:
             head.ended = state in ENDED
     seq = 0 if head is None else head.seq
     if len(fresh) == len(unit.entries) and len(inbox) == len(unit.inbox) and not stale:
-        return Written(), Write(unit, seq)
+        return WRITTEN, Write(unit, seq)
     rest = replace(unit, entries=tuple(fresh), inbox=inbox, update={} if stale else unit.update)
-    return Written(), Write(rest, seq)
+    return WRITTEN, Write(rest, seq)

@@ -166,9 +166,9 @@ class Definition:
     created_at: int
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)  # one for each step of each run, and a frozen one takes three times as long to make
 class Unit:
-    """What one writer wants written: all of it, or nothing.
+    """What one writer wants written: all of it, or nothing. Not changed once it is given to a store.
 
     Only a unit with an epoch or with `start` may have entries, updates or taken messages; else `ValueError`.
     """
@@ -199,8 +199,9 @@ class Unit:
             raise ValueError(f"run {self.run}: these columns are not for `update`: {wrong}")
         if self.start is not None and (self.start.id != self.run or self.start.seq != 0):
             raise ValueError(f"run {self.run}: start is of run {self.start.id} with seq {self.start.seq}, not 0")
+        run = self.run
         for entry in self.entries:
-            if entry.run != self.run:
+            if entry.run != run:
                 raise ValueError(f"run {self.run}: an entry is of another run")
 
 

@@ -85,6 +85,10 @@ class Keeper(Protocol):
         """Returns as soon as it is written that the step begins."""
         ...
 
+    def note_begin(self, step: str, target: str) -> None:
+        """Has it written that the step begins. What must wait for that is given to `publish`."""
+        ...
+
     def end(self, step: str, outcome: Outcome, seconds: float, returns: Any = None) -> Outcome:
         """Has the end of a step written. `returns` is the type of its value. Returns the outcome as another process
         reads it.
