@@ -261,19 +261,9 @@ class EngineRef(SupervisorRef):
         """Starts a run and waits for its end: a future of the result. Options and errors as for `start_workflow`, and
         those of `WorkflowRun.result`.
         """
-        future: Future[Any] = Future(self.runtime.park)
-        message = StartRun(workflow, value, key, priority, timeout, attributes)
-
-        def ended(row: RunRow) -> None:
-            try:
-                future.set(_result_of(row))
-            except Exception as error:  # noqa: BLE001 - whatever it is, the caller hears of it
-                future.set_exception(error)
-
-        self._ask_desk(
-            message, lambda row: self._ask_desk(AwaitEnd(row.id), ended, future.set_exception), future.set_exception
+        return self._asked(
+            StartRun(workflow, value, key, priority, timeout, attributes, until_end=True), _result_of
         )
-        return future
 
     def workflow_run(self, id: str) -> WorkflowRun:
         """The run with this id, whichever process started it."""

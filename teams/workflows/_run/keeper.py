@@ -466,6 +466,14 @@ class DurableKeeper:
             self._held, self._paused_at = self._held + now - self._paused_at, None
         self.update(state="running", waiting_for=None, wake_at=None, owner=self.row.epoch, **started)
 
+    def taken_up(self, now: int) -> None:
+        """The run was claimed, and goes on. One that was under way when its owner died has nothing to write."""
+        row = self.row
+        if row.state != "running" or row.waiting_for is not None or row.wake_at is not None or row.started_at is None:
+            self.running(now)
+        elif self._paused_at is not None:
+            self.running(now)
+
     def call_off(self, why: str, *, undo: bool) -> None:
         """The run was cancelled; `undo` says whether what was done is undone. It is written: another process undoes the
         rest.
