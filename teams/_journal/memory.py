@@ -162,6 +162,10 @@ class MemoryRunStore:
         """The entries of a run with a number above `after`, in order."""
         return [entry for entry in self.tables.entries.get(run, ()) if entry.seq > after]
 
+    def entries_of(self, runs: Collection[str]) -> dict[str, list[JournalEntry]]:
+        """The entries of several runs, in order; no key for a run that has none."""
+        return {run: list(found) for run in runs if (found := self.tables.entries.get(run))}
+
     def definition(self, workflow: str, version: str) -> Definition | None:
         """One version of a workflow, if it is stored."""
         return self.tables.definitions.get((workflow, version))

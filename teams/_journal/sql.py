@@ -541,6 +541,14 @@ class SqlStore:
         query = select(ENTRY).where(ENTRY.c.run == run, ENTRY.c.seq > after).order_by(ENTRY.c.seq)
         return self._read(lambda connection: self._entries_of(connection, query))
 
+    def entries_of(self, runs: Collection[str]) -> dict[str, list[JournalEntry]]:
+        """The entries of several runs, in order; no key for a run that has none."""
+        query = select(ENTRY).where(ENTRY.c.run.in_(sorted(runs))).order_by(ENTRY.c.run, ENTRY.c.seq)
+        found: dict[str, list[JournalEntry]] = {}
+        for entry in self._read(lambda connection: self._entries_of(connection, query)):
+            found.setdefault(entry.run, []).append(entry)
+        return found
+
     def inbox(self, run: str | None = None) -> list[InboxRow]:
         """The untaken messages, in the order of their arrival."""
         columns = [INBOX.c[name] for name in InboxRow.__slots__]
