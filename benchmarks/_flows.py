@@ -424,7 +424,13 @@ FLOWS: Mapping[str, Flow] = {
         Flow("event", f"event of a topic, per receiver of {LISTENERS}", 500, _of_team(_event, _ears), LISTENERS),
         Flow("broadcast", f"broadcast, per receiver of {LISTENERS}", 500, _of_team(_broadcast, _ears), LISTENERS),
         Flow("play", "play of two trivial steps", 20, _of_team(_play, _two)),
-        Flow("durable", f"step of a run of {DURABLE}, with its part of the run, in memory", 1_000, _of_engine("memory:"), DURABLE),
+        Flow(
+            "durable",
+            f"step of a run of {DURABLE}, with its part of the run, in memory",
+            1_000,
+            _of_engine("memory:"),
+            DURABLE,
+        ),
         Flow("durable-sqlite", "the same in an SQLite file", 1_000, _of_engine("sqlite:///"), DURABLE),
     )
 }

@@ -23,7 +23,6 @@ from teams._journal.rows import (
     Written,
 )
 
-
 WRITTEN = Written()
 
 
@@ -68,6 +67,8 @@ class Write(NamedTuple):
     unit: Unit
     seq: int
     """The number of the last entry of the run after it."""
+    instead_of: str | None = None
+    """The run in whose place a new one goes on: signals that it has not taken go to the new one."""
 
 
 def decide(units: Sequence[Unit], heads: Heads) -> tuple[list[Result], list[Write]]:
@@ -86,7 +87,18 @@ def decide(units: Sequence[Unit], heads: Heads) -> tuple[list[Result], list[Writ
         results.append(result)
         if write is not None:
             writes.append(write)
+            if unit.follow is not None and _begins(unit.follow, heads):
+                writes.append(Write(Unit(unit.follow.id, start=unit.follow), 0, unit.run))
     return results, writes
+
+
+def _begins(follow: RunRow, heads: Heads) -> bool:
+    """Whether a run that goes on in place of another one is new."""
+    if follow.id in heads.runs:
+        return False
+    heads.runs[follow.id] = Head(follow.epoch, follow.seq, False)
+    heads.known[follow.id] = follow
+    return True
 
 
 def _decide(unit: Unit, heads: Heads, stale: bool, several: bool) -> tuple[Result, Write | None]:
@@ -119,9 +131,12 @@ def _decide(unit: Unit, heads: Heads, stale: bool, several: bool) -> tuple[Resul
             elif start is not None or heads.entries.get((entry.run, entry.seq)) != entry:
                 return Fenced(head.epoch), None
     inbox: tuple[InboxRow, ...] = ()
+    follow = unit.follow
     if unit.inbox:
         inbox = tuple({row.id: row for row in unit.inbox if row.id not in heads.inbox}.values())
         for row in inbox:
+            if follow is not None and row.run == follow.id:
+                continue
             target = head if row.run == unit.run else heads.runs.get(row.run)
             if target is None:
                 return MessageRefused("no_such_run", row.run), None

@@ -241,6 +241,8 @@ class MemoryRunStore:
         tables, heads = self.tables, Heads()
         for unit in units:
             ids = {unit.run, *(row.run for row in unit.inbox)}
+            if unit.follow is not None:
+                ids.add(unit.follow.id)
             if unit.start is not None and unit.start.key is not None:
                 key = unit.start.workflow, unit.start.key
                 if (id := tables.keys.get(key)) is not None:
@@ -265,6 +267,9 @@ class MemoryRunStore:
             tables.runs[run.id] = run
             if run.key is not None:
                 tables.keys[run.workflow, run.key] = run.id
+            for row in tables.inbox.values() if write.instead_of is not None else ():
+                if row.run == write.instead_of and row.taken is None and row.kind == "signal":
+                    tables.inbox[row.id] = replace(row, run=run.id)
         elif unit.entries or unit.update:
             run = tables.runs[unit.run]
             tables.runs[run.id] = replace(run, seq=write.seq, **unit.update)  # type: ignore[arg-type]  # checked names

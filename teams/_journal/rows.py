@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import random
+import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Final, Literal, NamedTuple, TypeAlias, get_args
 
-LifeState = Literal["created", "running", "waiting", "paused", "blocked", "cancelling", "done", "failed", "cancelled"]
+LifeState = Literal[
+    "created", "running", "waiting", "paused", "blocked", "cancelling", "done", "failed", "cancelled", "continued"
+]
 EntryKind = Literal[
     "started",
     "began",
@@ -32,7 +36,7 @@ STATES: Final[tuple[LifeState, ...]] = get_args(LifeState)
 KINDS: Final[tuple[EntryKind, ...]] = get_args(EntryKind)
 INBOX_KINDS: Final[tuple[InboxKind, ...]] = get_args(InboxKind)
 
-ENDED: Final[frozenset[LifeState]] = frozenset({"done", "failed", "cancelled"})
+ENDED: Final[frozenset[LifeState]] = frozenset({"done", "failed", "cancelled", "continued"})
 """The states a run does not leave."""
 OPEN: Final[frozenset[LifeState]] = frozenset(STATES) - ENDED
 RUNNABLE: Final[frozenset[LifeState]] = frozenset({"created", "running", "cancelling"})
@@ -76,6 +80,12 @@ class RunRow:
     total: int | None
     """Steps in all, if that is known."""
     trace: str | None
+
+
+def new_run_id(now: int, source: random.Random) -> str:
+    """A version 7 UUID (RFC 9562): ids sort by the time at which they were made. `now` is in microseconds."""
+    value = (now // 1_000) << 80 | 0x7 << 76 | source.getrandbits(12) << 64 | 0b10 << 62 | source.getrandbits(62)
+    return str(uuid.UUID(int=value))
 
 
 Value: TypeAlias = str | int | float | bytes | None
@@ -188,12 +198,14 @@ class Unit:
     """New messages, to this run or to others."""
     taken: tuple[str, ...] = ()
     """The ids of messages to this run that are taken up."""
+    follow: RunRow | None = None
+    """A new run in place of this one, which ends with the unit. Messages of the unit may go to it."""
     schedule: ScheduleRow | None = None
     """Written over the row of the same id, unless that row's `last_slot` is later."""
 
     def __post_init__(self) -> None:
-        if self.epoch is None and self.start is None and (self.entries or self.update or self.taken):
-            raise ValueError(f"run {self.run}: entries, update and taken need an epoch")
+        if self.epoch is None and (self.follow or (self.start is None and (self.entries or self.update or self.taken))):
+            raise ValueError(f"run {self.run}: entries, update, taken and follow need an epoch")
         if self.update and not UPDATABLE.issuperset(self.update):
             wrong = ", ".join(sorted(self.update.keys() - UPDATABLE))
             raise ValueError(f"run {self.run}: these columns are not for `update`: {wrong}")

@@ -372,6 +372,8 @@ class SqlStore:
             if unit.inbox:
                 ids.update(row.run for row in unit.inbox)
                 messages += [row.id for row in unit.inbox]
+            if unit.follow is not None:
+                ids.add(unit.follow.id)
             if (start := unit.start) is not None:
                 starts.append(start.id)
                 if start.key is not None:
@@ -424,6 +426,9 @@ class SqlStore:
             insert(connection, RUN_BLOB, sorted(batch.run_blobs), ignore=True)
         for schedule in batch.schedules:
             self._schedule(connection, schedule)
+        for run, before in batch.moved:
+            waiting = and_(INBOX.c.run == before, INBOX.c.kind == "signal", text("taken IS NULL"))
+            connection.execute(update(INBOX).where(waiting).values(run=run))
         if batch.inbox or starts or batch.schedules or batch.parked:
             self._dialect.announce(connection)
 
@@ -671,14 +676,18 @@ class _Batch:
         self.schedules: list[ScheduleRow] = []
         self.blobs: dict[bytes, bytes] = {}
         self.run_blobs: set[tuple[str, bytes]] = set()
+        self.moved: list[tuple[str, str]] = []
+        """Runs that go on in place of others, with those."""
         self.parked = False
         """Whether a run has no owner any more."""
         self._changes: dict[str, dict[str, Value]] = {}
 
     def add(self, write: Write) -> None:
         """Adds what one unit writes."""
-        unit, seq = write
+        unit, seq, instead_of = write
         run = unit.run
+        if instead_of is not None:
+            self.moved.append((run, instead_of))
         if unit.definition is not None:
             self.definitions.append(_DEFINITION_CELLS(unit.definition))
         if unit.start is not None:

@@ -197,6 +197,9 @@ class RunContext:
             began = record.under_way.get(key)
             is_new = began is None
             if began is None:
+                if record.keeper is not None and (why := record.keeper.refusal()) is not None:
+                    await asyncio.sleep(0)  # code that goes on all the same leaves time for others
+                    raise StepFailed(self.run, key, why)
                 began = record.under_way[key] = record.runtime.now()
             if isinstance(target, WorkTarget):
                 due = None if timeout is None else began + timeout

@@ -85,6 +85,10 @@ class Keeper(Protocol):
         """Returns as soon as it is written that the step begins."""
         ...
 
+    def refusal(self) -> Exception | None:
+        """Why no step may begin any more; None: it may."""
+        ...
+
     def note_begin(self, step: str, target: str) -> None:
         """Has it written that the step begins. What must wait for that is given to `publish`."""
         ...

@@ -50,7 +50,7 @@ from teams._runs.state import RunState
 from teams.errors import RunCancelled, TeamError
 from teams.events import RunEnded, RunEvent
 from teams.workflows._engine.journal import StoreOpened, put
-from teams.workflows._engine.listeners import Listeners
+from teams.workflows._engine.listeners import Listeners, follower
 from teams.workflows._engine.messages import (
     AnswerQuestion,
     AwaitEnd,
@@ -87,6 +87,7 @@ from teams.workflows._engine.said import (
     existing,
     is_edited,
     new_run,
+    next_of,
     open_question,
     read_changes,
     refusal,
@@ -512,7 +513,7 @@ class Desk(Actor):
         del kept.live[message.run]
         with contextlib.suppress(StoreAway):  # the next look tells it
             await self._tell_end(message.run, keeper.last)
-        if self._crowded:
+        if self._crowded or (keeper.last is not None and keeper.last.state == "continued"):
             self.ref.tell(LookForRuns())
 
     @handles
@@ -755,7 +756,12 @@ class Desk(Actor):
     async def _say(self, row: InboxRow) -> None:
         result = await self._records.write(Unit(row.run, inbox=(row,)))
         if isinstance(result, rows.MessageRefused):
-            raise refusal(row.run, await self._records.query("run", row.run))
+            ended = await self._records.query("run", row.run)
+            following = next_of(ended, row)
+            if following is None:
+                raise refusal(row.run, ended)
+            await self._say(following)
+            return
         live = self._kept.live.get(row.run)
         if live is not None:
             self._deliver(live, row)
@@ -855,8 +861,13 @@ class Desk(Actor):
     async def _tell_end(self, run: str, last: RunRow | None = None) -> None:
         """Answers those who wait for the end of the run, if it has ended. `last` is its row, if that is known here."""
         listeners = self._kept.listeners
-        if run in listeners.waiters:
-            listeners.ended(run, await self._records.row(run) if last is None else last, self.path)
+        while run in listeners.waiters:
+            row = await self._records.row(run) if last is None else last
+            listeners.ended(run, row, self.path)
+            following = None if row is None else follower(row)
+            if following is None or following in self._kept.live:
+                break
+            run, last = following, None
 
     @handles
     async def await_news(self, message: AwaitNews) -> None:

@@ -29,11 +29,15 @@ from teams._runs.pattern import Pattern
 from teams._runs.state import BEGAN, RunState
 from teams.errors import NoCapableAgent, StepFailed, StepTimeout
 from teams.workflows._run.values import adapter, read, write, written
-from teams.workflows.errors import AgentMissing, Diverged, TakenOver
+from teams.workflows.errors import AgentMissing, Diverged, TakenOver, TooManyEntries
 
 if TYPE_CHECKING:
     from teams.workflows._graph.workflow import Workflow
 
+MOST_ENTRIES = 50_000
+"""Of a run. Its journal is read as a whole when it is taken up. What ends a step or the run is written all the same."""
+CONTINUED = "(continued)"
+"""The step of its parent that a run is of which goes on in its place."""
 IN_ONE_COMMIT = 3
 """Passes of the event loop in which the steps that an end makes ready may come into its commit."""
 _PART = re.compile(r"[/#\[~]")
@@ -48,7 +52,7 @@ _STEPS = {"StepFailed": StepFailed, "StepTimeout": StepTimeout}
 _END = ("state", "result", "error", "ended_at", "retain_until", "waiting_for", "wake_at", "owner")
 """The columns that the end of a run sets."""
 
-EndState = Literal["done", "failed", "cancelled"]
+EndState = Literal["done", "failed", "cancelled", "continued"]
 Writer = Callable[[Unit, ReplyTo], None]
 
 
@@ -216,6 +220,10 @@ class DurableKeeper:
         """The steps of the workflow that have begun, by their ids in the graph. The player adds to them."""
         self.edits: set[str] = set()
         """The edits that are decided, by their ids."""
+        self._follow: RunRow | None = None
+        """The run that goes on in place of this one."""
+        self._told: list[InboxRow] = []
+        """Messages to that run."""
         self._definition: Definition | None = None
         """A new version of the workflow, which goes to the store with what is gathered."""
         self._first_version: str | None = None
@@ -322,6 +330,15 @@ class DurableKeeper:
         self.note_begin(step, target)
         await self.written()
 
+    def refusal(self) -> TooManyEntries | None:
+        return None if self._seq < MOST_ENTRIES else TooManyEntries(self.row.id, MOST_ENTRIES)
+
+    def _refuse_at(self, step: str) -> None:
+        """Raises StepFailed if the journal is full."""
+        why = self.refusal()
+        if why is not None:
+            raise StepFailed(self.row.id, step, why)
+
     def note_begin(self, step: str, target: str) -> None:
         self._add("began", step, body=_label(self._declared.get(step, target)))
         self._schedule(1)
@@ -354,6 +371,7 @@ class DurableKeeper:
         return not any(step.startswith(f"{gathering}/") for gathering in self._kept)
 
     def _place(self, key: str, value: object = True) -> JournalEntry:
+        self._refuse_at(key)
         self._add("kept", key, body=encode({"place": value}))
         entry = self._places[key] = self._entries[-1]
         return entry
@@ -469,9 +487,13 @@ class DurableKeeper:
     def taken_up(self, now: int) -> None:
         """The run was claimed, and goes on. One that was under way when its owner died has nothing to write."""
         row = self.row
-        if row.state != "running" or row.waiting_for is not None or row.wake_at is not None or row.started_at is None:
-            self.running(now)
-        elif self._paused_at is not None:
+        if (
+            row.state != "running"
+            or row.waiting_for is not None
+            or row.wake_at is not None
+            or row.started_at is None
+            or self._paused_at is not None
+        ):
             self.running(now)
 
     def call_off(self, why: str, *, undo: bool) -> None:
@@ -585,6 +607,37 @@ class DurableKeeper:
         self.publish(self._has_ended, last)
         self._schedule(1)
 
+    def continued(self, id: str, input: bytes) -> None:
+        """Has the end of the run written, and the begin of the one that goes on in its place. Signals that no step has
+        taken are told to that. The first end counts.
+        """
+        if self.has_ended:
+            return
+        row, now = self.row, self._now()
+        self._follow = replace(
+            row,
+            id=id,
+            key=None,
+            parent=row.id,
+            parent_step=CONTINUED,
+            state="created",
+            waiting_for="a slot",
+            input=input,
+            created_at=now,
+            started_at=None,
+            deadline=None if row.deadline is None else now + (row.deadline - row.created_at),
+            wake_at=None,
+            owner=None,
+            epoch=0,
+            seq=0,
+            trace=None,
+        )
+        signals = [each for each in self._inbox if each.kind == "signal"]
+        self._inbox = [each for each in self._inbox if each.kind != "signal"]
+        # Those that wait in the store go to the new run by themselves.
+        self._told = [replace(each, id=f"{each.id}>{id}", run=id) for each in signals if each.id in self._journalled]
+        self.ended("continued", encode(id), None)
+
     def _has_ended(self, last: RunRow) -> None:
         self.last = last
 
@@ -637,6 +690,7 @@ class DurableKeeper:
         """When the wait of a step is over. It is written when it comes here first."""
         entry = self._began.pop(step, None) or self._lived.get(step)
         if entry is None:
+            self._refuse_at(step)
             until = None if seconds is None else self._now() + round(seconds * 1e6)
             body = encode({"what": what, "until": until, "asks": asks})
             entry = self._add("began" if asks is None else "asked", step, body=body)
@@ -825,10 +879,13 @@ class DurableKeeper:
         if self.taken_over or not (self._entries or self._update or self._taken):
             return
         row = self.row
-        unit = Unit(
-            row.id, row.epoch, self._definition, None, tuple(self._entries), self._update, (), tuple(self._taken)
-        )
-        self._definition = None
+        entries, taken = tuple(self._entries), tuple(self._taken)
+        if self._follow is None:
+            unit = Unit(row.id, row.epoch, self._definition, None, entries, self._update, (), taken)
+        else:
+            told = tuple(self._told)
+            unit = Unit(row.id, row.epoch, None, None, entries, self._update, told, taken, self._follow)
+        self._definition = self._follow = None
         batch = self._batch
         self._entries, self._taken, self._update, self._batch = [], [], {}, _Batch()
         batch.keeper = self
