@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 
@@ -19,6 +19,8 @@ from teams._journal.rows import (
     OtherInput,
     Result,
     RunRow,
+    Transact,
+    Transacted,
     Unit,
     Written,
 )
@@ -92,6 +94,25 @@ def decide(units: Sequence[Unit], heads: Heads) -> tuple[list[Result], list[Writ
     return results, writes
 
 
+def _is_of(stored: JournalEntry, entry: JournalEntry) -> bool:
+    """Whether an entry is that of a step which was done in its transaction."""
+    ended = stored.kind in ("done", "failed")
+    return ended and (stored.step, stored.attempt, stored.at) == (entry.step, entry.attempt, entry.at)
+
+
+def transacted(
+    results: list[Result], units: Sequence[Unit], writes: list[Write], call: Callable[[Transact], JournalEntry]
+) -> None:
+    """Does the steps of a batch that are done in its transaction: `call` does one, and takes back what it wrote if it
+    fails. Puts their entries into what is written and into the answers.
+    """
+    for place, (unit, seq, instead_of) in enumerate(writes):
+        if unit.transact is not None and unit.entries:
+            entry = call(unit.transact)
+            writes[place] = Write(replace(unit, entries=(*unit.entries[:-1], entry)), seq, instead_of)
+            results[next(at for at, each in enumerate(units) if each is unit)] = Transacted(entry)
+
+
 def _begins(follow: RunRow, heads: Heads) -> bool:
     """Whether a run that goes on in place of another one is new."""
     if follow.id in heads.runs:
@@ -128,8 +149,12 @@ def _decide(unit: Unit, heads: Heads, stale: bool, several: bool) -> tuple[Resul
                     return Fenced(head.epoch), None
                 seq += 1
                 fresh.append(entry)
-            elif start is not None or heads.entries.get((entry.run, entry.seq)) != entry:
+            elif start is not None:
                 return Fenced(head.epoch), None
+            elif (there_is := heads.entries.get((entry.run, entry.seq))) != entry:
+                if unit.transact is None or there_is is None or not _is_of(there_is, entry):
+                    return Fenced(head.epoch), None
+                return Transacted(there_is), None
     inbox: tuple[InboxRow, ...] = ()
     follow = unit.follow
     if unit.inbox:

@@ -7,7 +7,8 @@ from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 
 from teams._journal import lease as leases
-from teams._journal.decide import Head, Heads, Write, begun, decide
+from teams._journal.decide import Head, Heads, Write, begun, decide, transacted
+from teams._journal.errors import NoDatabase
 from teams._journal.rows import (
     ENDED,
     OPEN,
@@ -20,6 +21,7 @@ from teams._journal.rows import (
     Result,
     RunRow,
     ScheduleRow,
+    Transact,
     Unit,
 )
 from teams._journal.store import WallClock
@@ -30,6 +32,10 @@ _PARKED = OPEN - RUNNABLE
 def wall() -> int:
     """The time of the machine, in UTC microseconds."""
     return time.time_ns() // 1000
+
+
+def _without_database(step: Transact) -> JournalEntry:
+    return step.failed(NoDatabase(step.entry.step))
 
 
 @dataclass(slots=True)
@@ -107,6 +113,7 @@ class MemoryRunStore:
     def commit(self, units: Sequence[Unit]) -> list[Result]:
         """Writes units, in order."""
         results, writes = decide(units, self._heads(units))
+        transacted(results, units, writes, _without_database)
         for write in writes:
             self._write(write)
         if writes:

@@ -6,7 +6,7 @@ import random
 import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Final, Literal, NamedTuple, TypeAlias, get_args
+from typing import Any, Final, Literal, NamedTuple, Protocol, TypeAlias, get_args
 
 LifeState = Literal[
     "created", "running", "waiting", "paused", "blocked", "cancelling", "done", "failed", "cancelled", "continued"
@@ -176,6 +176,23 @@ class Definition:
     created_at: int
 
 
+class Transact(Protocol):
+    """A step that writes into the database of the store."""
+
+    @property
+    def entry(self) -> JournalEntry:
+        """Its entry, without what it will say."""
+        ...
+
+    def __call__(self, connection: Any, /) -> JournalEntry:
+        """Does it, with the connection of the store, and returns its entry. What it raises is why it failed."""
+        ...
+
+    def failed(self, error: BaseException, /) -> JournalEntry:
+        """Its entry when it failed. The store has taken back what it wrote."""
+        ...
+
+
 @dataclass(slots=True)  # one for each step of each run, and a frozen one takes three times as long to make
 class Unit:
     """What one writer wants written: all of it, or nothing. Not changed once it is given to a store.
@@ -200,6 +217,8 @@ class Unit:
     """The ids of messages to this run that are taken up."""
     follow: RunRow | None = None
     """A new run in place of this one, which ends with the unit. Messages of the unit may go to it."""
+    transact: Transact | None = None
+    """Does a step in the transaction that writes the unit, whose last entry this makes."""
     schedule: ScheduleRow | None = None
     """Written over the row of the same id, unless that row's `last_slot` is later."""
 
@@ -220,6 +239,14 @@ class Unit:
 @dataclass(frozen=True, slots=True)
 class Written:
     """The unit is in the store, by this commit or by an earlier one."""
+
+
+@dataclass(frozen=True, slots=True)
+class Transacted(Written):
+    """The unit is in the store, with the step that was done in its transaction."""
+
+    entry: JournalEntry
+    """As the step has made it, in this commit or in an earlier one."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,6 +9,7 @@ import threading
 import zlib
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from operator import attrgetter
 from pathlib import Path
 from typing import Any, Final, TypeVar
@@ -32,7 +33,7 @@ from sqlalchemy import (
 from sqlalchemy.exc import ArgumentError, DataError, DBAPIError, SQLAlchemyError
 
 from teams._journal import lease as leases
-from teams._journal.decide import Head, Heads, Write, begun, decide
+from teams._journal.decide import Head, Heads, Write, begun, decide, transacted
 from teams._journal.errors import NotStorable, StoreAway, StoreRefused, without_password
 from teams._journal.memory import wall
 from teams._journal.rows import (
@@ -45,6 +46,7 @@ from teams._journal.rows import (
     Result,
     RunRow,
     ScheduleRow,
+    Transact,
     Unit,
     Value,
 )
@@ -357,11 +359,28 @@ class SqlStore:
 
         def work(connection: Connection) -> list[Result]:
             results, writes = decide(units, self._heads(connection, units))
+            transacted(results, units, writes, partial(self._done, connection))
             if writes:
                 self._write(connection, writes)
             return results
 
         return self._transact(work)
+
+    def _done(self, connection: Connection, step: Transact) -> JournalEntry:
+        """Does a step in the transaction. What it wrote is taken back if it fails, also by a result that cannot be
+        stored.
+        """
+        connection.exec_driver_sql("SAVEPOINT step")
+        try:
+            entry = step(connection)
+            connection.exec_driver_sql("RELEASE SAVEPOINT step")
+        except Exception as error:
+            if isinstance(error, DBAPIError) and (error.connection_invalidated or self._dialect.again(error)):
+                raise  # not the step failed, but the transaction
+            connection.exec_driver_sql("ROLLBACK TO SAVEPOINT step")
+            connection.exec_driver_sql("RELEASE SAVEPOINT step")
+            return step.failed(error)
+        return entry
 
     def _heads(self, connection: Connection, units: Sequence[Unit]) -> Heads:
         ids = {unit.run for unit in units if unit.run}

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import inspect
 import random
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from contextlib import suppress
 from dataclasses import fields
 from functools import partial
@@ -244,6 +244,37 @@ class RunContext:
             failure = kind(self.run, key, error)
         self._call_off(key, "its time is up" if limit.expired() else "what it is part of has failed")
         return Outcome(error=failure)
+
+    async def do_written(
+        self, name: str, title: str, work: Callable[[], Awaitable[Outcome]], returns: Any = None
+    ) -> Any:
+        """One step of a run of an engine whose end `work` has written before it returns the outcome. What it was begun
+        with is asked for again after a crash of this actor. `title` names what is done, `returns` is the type of its
+        result. Raises as `do`.
+        """
+        key, record = self._numbered(name), self._record
+        keeper = record.keeper
+        assert keeper is not None
+        known = self._journal.get(key) or keeper.recall(key, returns)
+        if known is None:
+            began = record.under_way.get(key)
+            if began is None:
+                if (why := keeper.refusal()) is not None:
+                    raise StepFailed(self.run, key, why)
+                began = record.under_way[key] = record.runtime.now()
+                await keeper.begin(key, title)
+                record.publish(StepBegan, began, key, title)
+            known = await work()
+            now = record.runtime.now()
+            record.count_end(self._journal, key, known)
+            if known.error is None:
+                record.publish(StepDone, now, key, now - began, known.value)
+            else:
+                record.publish(StepBroke, now, key, now - began, known.error)
+        self._journal[key] = known
+        if known.error is not None:
+            raise known.error
+        return known.value
 
     def _assigned(
         self, key: str, target: WorkTarget, value: object, due: float | None, priority: int, attempts: int

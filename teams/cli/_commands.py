@@ -1,4 +1,4 @@
-"""Commands of other packages. One that has an entry point in the group `letitcrash.commands` adds a command of its name::
+"""Commands of other packages. An entry point of the group `letitcrash.commands` adds a command of its name::
 
     [project.entry-points."letitcrash.commands"]
     deploy = "my_package.cli:app"

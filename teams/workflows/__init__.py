@@ -12,6 +12,7 @@ from supervisors._guard import facade
 if TYPE_CHECKING:
     from teams._journal.errors import (
         JournalError,
+        NoDatabase,
         NotReadable,
         NotStorable,
         PayloadTooLarge,
@@ -64,6 +65,7 @@ if TYPE_CHECKING:
         TaskSkipped,
         TaskStarted,
     )
+    from teams.workflows._run.transaction import Transaction
     from teams.workflows._time.schedule import ScheduleStatus, WorkflowSchedule, schedule
     from teams.workflows._tracing import WorkflowTracing
     from teams.workflows.errors import (
@@ -173,6 +175,7 @@ __all__ = [
     "MadeArtifact",
     "MissingValue",
     "NeedsEngine",
+    "NoDatabase",
     "NoOpenQuestion",
     "NoRoute",
     "NoSuchRun",
@@ -235,6 +238,7 @@ __all__ = [
     "TaskSkipped",
     "TaskStarted",
     "TooManyEntries",
+    "Transaction",
     "Uncertain",
     "UndoFailed",
     "UnknownDependency",
@@ -300,6 +304,7 @@ if not TYPE_CHECKING:
             "teams.workflows._run.routing": ["Routing", "RoutingRule", "routing", "rule"],
             "teams._journal.errors": [
                 "JournalError",
+                "NoDatabase",
                 "NotReadable",
                 "NotStorable",
                 "PayloadTooLarge",
@@ -376,6 +381,7 @@ if not TYPE_CHECKING:
             "teams.workflows._time.schedule": ["WorkflowSchedule", "ScheduleStatus", "schedule"],
             "teams.workflows._metrics": ["WorkflowMetrics"],
             "teams.workflows._run.progress": ["Remaining"],
+            "teams.workflows._run.transaction": ["Transaction"],
             "teams.workflows._engine.stream": ["RunStream"],
             "teams.workflows._run.stream_events": [
                 "ArtifactMade",

@@ -366,7 +366,7 @@ class Desk(Actor):
         return self._settings.max_concurrent_workflows - len(self._kept.live) - len(self._starting)
 
     async def _take_up(self, row: RunRow, entries: list[JournalEntry], messages: list[InboxRow]) -> Live | None:
-        """A run that this process owns, if it goes on now: its actor is to be started."""
+        """Wakes a run that this process owns, if it goes on now: then its actor has to be started."""
         if row.id in self._kept.live:  # it was given up, and this desk was started again before it was forgotten
             before = self._kept.live[row.id].keeper
             await self._drop(row.id)

@@ -23,11 +23,12 @@ from actors.spi import ActorRef, ReplyTo, current_clock
 from teams._dispatch.gather import Gathered
 from teams._journal.codec import decode, encode, recorded, unrecorded
 from teams._journal.errors import NotStorable, PayloadTooLarge
-from teams._journal.rows import Definition, EntryKind, InboxRow, JournalEntry, RunRow, Unit, Written
+from teams._journal.rows import Definition, EntryKind, InboxRow, JournalEntry, RunRow, Transacted, Unit, Written
 from teams._members.results import Outcome
 from teams._runs.pattern import Pattern
 from teams._runs.state import BEGAN, RunState
 from teams.errors import NoCapableAgent, StepFailed, StepTimeout
+from teams.workflows._run.transaction import StepTransaction, Transaction
 from teams.workflows._run.values import adapter, read, write, written
 from teams.workflows.errors import AgentMissing, Diverged, TakenOver, TooManyEntries
 
@@ -92,7 +93,7 @@ class Passes:
 class _Batch:
     """What follows when a unit of a run is written. The reply to the unit."""
 
-    __slots__ = ("after", "asked", "keeper")
+    __slots__ = ("after", "asked", "keeper", "result")
 
     keeper: DurableKeeper
     """Set when the unit is sent: an idle keeper is in no cycle."""
@@ -101,6 +102,8 @@ class _Batch:
         self.asked: list[asyncio.Future[bool]] = []
         """Waits until it is written."""
         self.after: list[tuple[Callable[..., object], tuple[object, ...]]] = []
+        self.result: Written | None = None
+        """What the store said."""
 
     def done(self) -> bool:
         return False
@@ -194,6 +197,8 @@ class DurableKeeper:
         """Steps that were under way when the process that owned the run died."""
         self.decides: dict[str, Callable[[BaseException], float | None]] = {}
         """For a step: after how many seconds it is tried again if it fails with this error; None: not again."""
+        self._transactions: dict[str, _Batch] = {}
+        """The steps that the store does now, in a transaction each."""
         self.again: dict[str, float | None] = {}
         """What was decided about the steps that failed. It is written with their failure."""
         self.accepts = False
@@ -398,6 +403,34 @@ class DurableKeeper:
         body = encode({"type": type(error).__name__, "error": decode(recorded(error.error)), "again": again})
         self._add("failed", step, seconds, body)
         return self._failure(step, body)
+
+    async def transact(
+        self, step: str, function: Callable[[Transaction], object], value: object, returns: Any
+    ) -> Outcome:
+        """Has a step done in the transaction that writes it; its outcome, once that is written."""
+        batch = self._transactions.get(step)
+        if batch is None:
+            self._send()  # the entries so far come before it
+            name, attempt = unkeyed(step)
+            self._seq += 1
+            entry = JournalEntry(self.row.id, self._seq, "done", name, attempt, self._now(), None, None)
+            decide = self.decides.get(step, _not_again)
+            work = StepTransaction(entry, function, value, returns, decide, current_clock().now)
+            batch = self._transactions[step] = _Batch()
+            batch.keeper = self
+            self._in_flight.append(batch)
+            self._write(Unit(self.row.id, self.row.epoch, entries=(entry,), transact=work), batch)
+        if batch.result is None:
+            told: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
+            batch.asked.append(told)
+            if not await told:
+                await asyncio.get_running_loop().create_future()  # the desk ends the actor
+        del self._transactions[step]
+        self.cut_off.discard(step)
+        assert isinstance(batch.result, Transacted)
+        entry = batch.result.entry
+        assert entry.body is not None
+        return self._failure(step, entry.body) if entry.kind == "failed" else Outcome(read(entry.body, returns))
 
     def recall(self, step: str, returns: Any = None) -> Outcome | None:
         """How a step ended that another process had begun, or this one before the run was taken up again."""
@@ -843,6 +876,7 @@ class DurableKeeper:
             _settle(batch.asked, False)
             self.lose(TakenOver(self.row.id))
             return
+        batch.result = result
         if batch.asked:
             _settle(batch.asked, True)
         for send, values in batch.after:
@@ -897,6 +931,10 @@ def _settle(asked: list[asyncio.Future[bool]], written: bool) -> None:
     for each in asked:
         if not each.done():
             each.set_result(written)
+
+
+def _not_again(_: BaseException) -> None:
+    return None
 
 
 @lru_cache(maxsize=1_000)

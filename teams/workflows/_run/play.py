@@ -20,7 +20,7 @@ from teams._journal.codec import plain
 from teams._journal.errors import NotStorable
 from teams._journal.rows import InboxRow
 from teams._runs.context import RunContext, end_all
-from teams._runs.pattern import Pattern
+from teams._runs.pattern import Pattern, label
 from teams.errors import NotApproved, RunError, StepFailed, StepTimeout
 from teams.events import StepPassedOver, StepSkipped
 from teams.patterns import Approved, Revision
@@ -30,6 +30,7 @@ from teams.workflows._graph.node import (
     MOST_ITEMS,
     RUN_FIELDS,
     AskPerson,
+    CallFunction,
     InTeam,
     Nested,
     Node,
@@ -444,8 +445,19 @@ class _Player:
             target = self._registered(node.what.workflow)
         if node.effects == "at_most_once":
             self._refuse_uncertain(name)
+        elif node.effects == "transaction":
+            return self._transact(node, value, name)
         return self._run.do(
             target, value, name=name, timeout=node.timeout, priority=node.priority, returns=node.returns
+        )
+
+    def _transact(self, node: Node, value: object, name: str) -> Coroutine[Any, Any, object]:
+        """A step in the transaction that writes it."""
+        keeper = self._needs_engine(name)
+        assert isinstance(node.what, CallFunction)
+        key, function = self._run.key(name), node.what.function
+        return self._run.do_written(
+            name, label(function), partial(keeper.transact, key, function, value, node.returns), node.returns
         )
 
     async def _do_here(self, node: Node, env: Bindings, value: object, name: str) -> object:
