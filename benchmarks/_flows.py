@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import itertools
+import tempfile
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
@@ -21,11 +22,14 @@ from supervisors import Restarted, SupervisorRef, SupervisorSpec, child, dynamic
 from teams import Context, Handoff, TeamRef, member, team
 from teams.patterns import pipeline, sequential, stage
 from teams.protocols import Event
+from teams.workflows import EngineRef, do, engine, workflow
 
 LISTENERS = 100
 """Members that hear an event or a broadcast."""
 GROUP = 10
 """Children that are restarted together."""
+DURABLE = 10
+"""Steps of a run of an engine."""
 TICK = 1e-6
 """Seconds between two readings of the clock."""
 QUESTION, CRASH = object(), object()
@@ -347,6 +351,28 @@ async def _play(world: World, times: int) -> None:
         await world.crew.play(pattern, number)
 
 
+async def _durable(world: World, times: int) -> None:
+    assert isinstance(world.root, EngineRef)
+    for run in [world.root.execute("chain", number) for number in range(times // DURABLE)]:
+        await run
+
+
+def _of_engine(scheme: str) -> Callable[[], AbstractAsyncContextManager[tuple[World, Repeat]]]:
+    """A flow in an engine with this kind of store."""
+
+    @asynccontextmanager
+    async def opened() -> AsyncIterator[tuple[World, Repeat]]:
+        with tempfile.TemporaryDirectory() as folder:
+            store = scheme if scheme == "memory:" else f"{scheme}{folder}/runs.db"
+            chain = workflow("chain", *(do(f"s{number}", "echo") for number in range(DURABLE)))
+            echo = member("echo", _echo, concurrency=1_000)
+            tree = engine("engine", echo, chain, store=store, max_concurrent_workflows=1_000)
+            async with _running(tree, Countdown()) as world:
+                yield world, lambda times: _durable(world, times)
+
+    return opened
+
+
 def _two() -> SupervisorSpec:
     return team("crew", member("m", _echo), member("n", _echo))
 
@@ -398,5 +424,13 @@ FLOWS: Mapping[str, Flow] = {
         Flow("event", f"event of a topic, per receiver of {LISTENERS}", 500, _of_team(_event, _ears), LISTENERS),
         Flow("broadcast", f"broadcast, per receiver of {LISTENERS}", 500, _of_team(_broadcast, _ears), LISTENERS),
         Flow("play", "play of two trivial steps", 20, _of_team(_play, _two)),
+        Flow(
+            "durable",
+            f"step of a run of {DURABLE}, with its part of the run, in memory",
+            1_000,
+            _of_engine("memory:"),
+            DURABLE,
+        ),
+        Flow("durable-sqlite", "the same in an SQLite file", 1_000, _of_engine("sqlite:///"), DURABLE),
     )
 }

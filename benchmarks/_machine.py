@@ -8,6 +8,9 @@ import sys
 import sysconfig
 from pathlib import Path
 
+THRESHOLDS = (50_000, 20, 20)
+"""Of the garbage collector, for many short messages: those of `letitcrash run` and `letitcrash workflow serve`."""
+
 
 def build() -> str:
     """The interpreter with its compiler and what it was optimised with: figures of two builds do not compare."""

@@ -16,13 +16,12 @@ from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 from actors import Actor
-from benchmarks._machine import pin, where
+from benchmarks._machine import THRESHOLDS, pin, where
 from benchmarks._table import quantity
 from supervisors import SupervisorRef, child, dynamic_supervisor, start
 
 SIZES = (10_000, 100_000)
 MESSAGES = 200_000
-THRESHOLDS = (50_000, 20, 20)
 
 
 class Idle(Actor):

@@ -1,5 +1,7 @@
 """`python -m benchmarks.soak_workflows`: processes with durable runs are killed with `kill -9`, over and over, and
-others go on with their runs. At the end every run has ended as it should, and the store breaks no promise.
+others go on with their runs. At the end every run has ended as it should, and the store breaks no promise: each run
+that was acknowledged and each step whose end was told is there, no step that was done was begun again, and what a step
+wrote in its transaction is there once.
 
 An SQLite file has one engine at a time; a Postgres may have several (`--processes`). The exit code is 0 when all
 promises hold, 1 when one does not, 2 when the arguments are wrong.
@@ -17,37 +19,55 @@ import subprocess
 import sys
 import time
 from collections import Counter, deque
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from threading import Lock, Thread
 from typing import Any
+
+from sqlalchemy import Connection, NullPool, create_engine, text
 
 import teams
 from supervisors import start
 from teams import member
 from teams._journal.open_store import open_store
 from teams._journal.rows import ENDED, OPEN
-from teams.workflows import EngineRef, Workflow, WorkflowRun, do, engine, sleep, workflow
+from teams.events import StepDone
+from teams.workflows import EngineRef, Transaction, Workflow, WorkflowRun, do, engine, sleep, workflow
 from teams.workflows._engine import desk
 from teams.workflows.testing._judge import RUNS as PROMISES
 
 PACKAGES = str(Path(teams.__file__).parents[1])
 AT_ONCE = 5
 """Runs that a process has under way."""
-LINES = 30
+LINES = 80
 """A process is killed when at most so many of its lines were read."""
 
 
 def flow() -> Workflow:
-    """The workflow: a chain with a map and a timer."""
+    """The workflow: a chain with a map, a step in a transaction and a timer."""
     return workflow(
         "flow",
         do("spread", "worker", input=["$input", 1, 2]),
         do("each", "worker", each="$spread", input=["$item"]),
+        do("note", note, input="$run.id", effects="transaction"),
         sleep("nap", 0.05),
         do("last", "worker", input="$each"),
     )
+
+
+def note(step: Transaction) -> None:
+    """Writes a row beside the runs."""
+    step.connection.execute(text("INSERT INTO noted VALUES (:run)"), {"run": step.value})
+
+
+@contextmanager
+def beside(url: str) -> Iterator[Connection]:
+    """A connection to the database of the store, for the table of the steps."""
+    database = create_engine(url.replace("postgresql:", "postgresql+psycopg:"), poolclass=NullPool)
+    with database.begin() as connection:
+        yield connection
 
 
 def result_of(number: int) -> list[object]:
@@ -68,21 +88,28 @@ def work(url: str, first: int, lease: float) -> None:
 
     with start(engine("soak", member("worker", worker), flow(), store=url, durability="process")) as eng:
         assert isinstance(eng, EngineRef)
+        eng.runtime.events.subscribe(lambda event: tell("step", event.run, event.step), StepDone)
         if first < 0:
             while eng.workflow_runs(states=tuple(OPEN), limit=1).get(timeout=60):
                 eng.workflow_runs(limit=1).get(timeout=60)
-            print("finished", flush=True)
+            tell("finished")
             return
         under_way: list[tuple[int, WorkflowRun]] = []
         number = first
         while True:
             while len(under_way) < AT_ONCE:
                 run = eng.start_workflow("flow", number, key=f"run-{number}").get(timeout=120)
-                print("acknowledged", number, run.id, flush=True)
+                tell("acknowledged", number, run.id)
                 under_way.append((number, run))
                 number += 1
             number_of_first, oldest = under_way.pop(0)
-            print("result", number_of_first, json.dumps(oldest.get(timeout=300)), flush=True)
+            tell("result", number_of_first, json.dumps(oldest.get(timeout=300)))
+
+
+def tell(*words: object) -> None:
+    """A line of the standard output, from any thread."""
+    sys.stdout.write(" ".join(map(str, words)) + "\n")
+    sys.stdout.flush()
 
 
 # In the campaign
@@ -97,6 +124,8 @@ class Campaign:
     lease: float
     seed: int
     acknowledged: dict[int, str] = field(default_factory=dict)
+    steps: set[tuple[str, str]] = field(default_factory=set)
+    """Run and name of each step whose end was told."""
     results: int = 0
     killed: int = 0
     faults: list[str] = field(default_factory=list)
@@ -116,7 +145,9 @@ class Campaign:
         said, _, rest = line.partition(" ")
         number, _, what = rest.partition(" ")
         with self.lock:
-            if said == "acknowledged":
+            if said == "step":
+                self.steps.add((number, what.strip()))
+            elif said == "acknowledged":
                 before = self.acknowledged.setdefault(int(number), what.strip())
                 if before != what.strip():
                     self.faults.append(f"run {number} is {before} and {what.strip()}")
@@ -163,6 +194,7 @@ class Campaign:
         found: Counter[str] = Counter()
         store = open_store(self.url, durability="process")
         ids = set()
+        done: set[tuple[str, str]] = set()
         last = None
         while page := store.runs(limit=500, after=last):
             last = page[-1]
@@ -171,6 +203,7 @@ class Campaign:
                 found[row.state] += 1
                 entries = store.entries(row.id)
                 found["entries"] += len(entries)
+                done.update((row.id, each.step) for each in entries if each.kind == "done")
                 if row.state not in ENDED or row.result is None or json.loads(row.result) != result_of(int(row.input)):
                     self.faults.append(f"run {row.id} is {row.state} with {row.result!r}")
                 for promise, check in PROMISES.items():
@@ -179,6 +212,12 @@ class Campaign:
             f"run {number} was acknowledged: {id}" for number, id in self.acknowledged.items() if id not in ids
         ]
         store.close()
+        self.faults += [f"step {step} of run {run} was told to be done" for run, step in self.steps - done]
+        with beside(self.url) as connection:
+            noted = Counter(connection.execute(text("SELECT run FROM noted")).scalars())
+        self.faults += [f"run {run} was noted {count} times" for run, count in noted.items() if count != 1]
+        self.faults += [f"run {run} was noted and is not there" for run in noted.keys() - ids]
+        self.faults += [f"run {run} was not noted" for run in ids - noted.keys()]
         return found
 
 
@@ -202,6 +241,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     campaign = Campaign(options.store, options.kills, options.lease, seed)
     began = time.monotonic()
     open_store(options.store).close()
+    with beside(options.store) as connection:
+        connection.execute(text("CREATE TABLE IF NOT EXISTS noted (run TEXT)"))
     threads = [Thread(target=campaign.kill_again_and_again, args=(place,)) for place in range(places)]
     for each in threads:
         each.start()
@@ -211,7 +252,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     found = campaign.judge()
     print(
         f"{campaign.killed:,} kills of {places} processes in {time.monotonic() - began:.0f} s (--seed {seed}): "
-        f"{len(campaign.acknowledged):,} runs acknowledged, {campaign.results:,} results heard; in the store "
+        f"{len(campaign.acknowledged):,} runs acknowledged, {len(campaign.steps):,} steps told to be done, "
+        f"{campaign.results:,} results heard; in the store "
         + ", ".join(f"{count:,} {what}" for what, count in sorted(found.items()))
     )
     for fault in campaign.faults[:20]:

@@ -7,7 +7,9 @@
     parked   memory that 100,000 parked runs take
     map      processor time an item of a map over 10,000 items and of maps over 100
 
-Each subject runs in a process of its own, pinned to one processor, in turn, several rounds; a row is their median.
+Each subject runs in a process of its own, pinned to one processor, in turn, several rounds; a row is their median. The
+garbage collector of each is as `letitcrash workflow serve` has it: it does not visit what was imported, and looks at
+50,000 new objects at a time.
 `--peers PYTHON` is an interpreter with the peers, `pip install --group bench-workflows`; without it this one. A peer
 that is not installed is a row that says so. Postgres: a schema of its own for each measurement, dropped afterwards.
 The exit code is 2 when the arguments are wrong, else 0.
@@ -16,6 +18,7 @@ The exit code is 2 when the arguments are wrong, else 0.
 from __future__ import annotations
 
 import argparse
+import gc
 import importlib
 import importlib.metadata
 import json
@@ -32,7 +35,7 @@ from uuid import uuid4
 
 from benchmarks._durable import FULL, QUICK, Place, Sizes
 from benchmarks._harness import run_child
-from benchmarks._machine import pin, where
+from benchmarks._machine import THRESHOLDS, pin, where
 from benchmarks._outcome import Outcome
 from benchmarks._table import table
 
@@ -163,8 +166,12 @@ def measured_here(subject: Subject, work: str, sizes: Sizes, server: str) -> Out
         except importlib.metadata.PackageNotFoundError:
             return Outcome("missing", detail=f"not installed (pip install {each})")
     try:
+        works = importlib.import_module(subject.module).WORKS
+        gc.collect()
+        gc.freeze()
+        gc.set_threshold(*THRESHOLDS)
         with placed(subject, server) as place:
-            return Outcome("ok", importlib.import_module(subject.module).WORKS[work](place, sizes))
+            return Outcome("ok", works[work](place, sizes))
     except Exception as error:  # noqa: BLE001 - whatever a peer raises is its row
         return Outcome("failed", detail=f"{type(error).__name__}: {' '.join(str(error).split())}")
 

@@ -150,9 +150,11 @@ class WorkerGroup:
         self.loaded(slot)
 
     def loaded(self, slot: Slot) -> None:
-        """The load of the slot is another, or it has become free."""
+        """The load of the slot is another, or it has become free. For a slot that is alone `least_loaded` looks at no
+        heap.
+        """
         if len(self.slots) == 1:
-            return  # `least_loaded` looks at no heap
+            return
         if len(self._free) > 4 * len(self.slots) + 16:
             self._free = [(each.reserved, each.used, each.number, each) for each in self.slots.values() if each.free]
             heapify(self._free)
@@ -341,7 +343,8 @@ class Roster:
 
     def _loaded(self, slot: Slot) -> None:
         for group in slot.groups:
-            group.loaded(slot)
+            if len(group.slots) > 1:  # alone, it is looked for in no heap
+                group.loaded(slot)
         self._show(slot)
 
     def _moved(self, slot: Slot) -> None:

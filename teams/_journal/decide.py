@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 
@@ -19,9 +19,13 @@ from teams._journal.rows import (
     OtherInput,
     Result,
     RunRow,
+    Transact,
+    Transacted,
     Unit,
     Written,
 )
+
+WRITTEN = Written()
 
 
 @dataclass(slots=True)
@@ -65,6 +69,8 @@ class Write(NamedTuple):
     unit: Unit
     seq: int
     """The number of the last entry of the run after it."""
+    instead_of: str | None = None
+    """The run in whose place a new one goes on: signals that it has not taken go to the new one."""
 
 
 def decide(units: Sequence[Unit], heads: Heads) -> tuple[list[Result], list[Write]]:
@@ -76,16 +82,48 @@ def decide(units: Sequence[Unit], heads: Heads) -> tuple[list[Result], list[Writ
     results: list[Result] = []
     writes: list[Write] = []
     last = last_numbers(units)
+    several = sum(1 for unit in units if unit.entries) > len(last)
     stale = {run for run, seq in last.items() if (head := heads.runs.get(run)) is not None and seq < head.seq}
     for unit in units:
-        result, write = _decide(unit, heads, unit.run in stale)
+        result, write = _decide(unit, heads, unit.run in stale, several)
         results.append(result)
         if write is not None:
             writes.append(write)
+            if unit.follow is not None and _begins(unit.follow, heads):
+                writes.append(Write(Unit(unit.follow.id, start=unit.follow), 0, unit.run))
     return results, writes
 
 
-def _decide(unit: Unit, heads: Heads, stale: bool) -> tuple[Result, Write | None]:
+def _is_of(stored: JournalEntry, entry: JournalEntry) -> bool:
+    """Whether an entry is that of a step which was done in its transaction."""
+    ended = stored.kind in ("done", "failed")
+    return ended and (stored.step, stored.attempt, stored.at) == (entry.step, entry.attempt, entry.at)
+
+
+def transacted(
+    results: list[Result], units: Sequence[Unit], writes: list[Write], call: Callable[[Transact], JournalEntry]
+) -> None:
+    """Does the steps of a batch that are done in its transaction: `call` does one, and takes back what it wrote if it
+    fails. Puts their entries into what is written and into the answers.
+    """
+    for place, (unit, seq, instead_of) in enumerate(writes):
+        if unit.transact is not None and unit.entries:
+            entry = call(unit.transact)
+            writes[place] = Write(replace(unit, entries=(*unit.entries[:-1], entry)), seq, instead_of)
+            results[next(at for at, each in enumerate(units) if each is unit)] = Transacted(entry)
+
+
+def _begins(follow: RunRow, heads: Heads) -> bool:
+    """Whether a run that goes on in place of another one is new."""
+    if follow.id in heads.runs:
+        return False
+    heads.runs[follow.id] = Head(follow.epoch, follow.seq, False)
+    heads.known[follow.id] = follow
+    return True
+
+
+def _decide(unit: Unit, heads: Heads, stale: bool, several: bool) -> tuple[Result, Write | None]:
+    """`several` says whether a later unit of the batch may have entries of the same run."""
     head = heads.runs.get(unit.run)
     start = unit.start
     if start is not None:
@@ -111,12 +149,19 @@ def _decide(unit: Unit, heads: Heads, stale: bool) -> tuple[Result, Write | None
                     return Fenced(head.epoch), None
                 seq += 1
                 fresh.append(entry)
-            elif start is not None or heads.entries.get((entry.run, entry.seq)) != entry:
+            elif start is not None:
                 return Fenced(head.epoch), None
+            elif (there_is := heads.entries.get((entry.run, entry.seq))) != entry:
+                if unit.transact is None or there_is is None or not _is_of(there_is, entry):
+                    return Fenced(head.epoch), None
+                return Transacted(there_is), None
     inbox: tuple[InboxRow, ...] = ()
+    follow = unit.follow
     if unit.inbox:
         inbox = tuple({row.id: row for row in unit.inbox if row.id not in heads.inbox}.values())
         for row in inbox:
+            if follow is not None and row.run == follow.id:
+                continue
             target = head if row.run == unit.run else heads.runs.get(row.run)
             if target is None:
                 return MessageRefused("no_such_run", row.run), None
@@ -131,13 +176,14 @@ def _decide(unit: Unit, heads: Heads, stale: bool) -> tuple[Result, Write | None
         if new.key is not None:
             heads.keys[new.workflow, new.key] = new
     if head is not None:
-        for entry in fresh:
-            heads.entries[entry.run, entry.seq] = entry
-            head.seq = entry.seq
+        if fresh:
+            head.seq = fresh[-1].seq
+            if several:
+                heads.entries.update(((entry.run, entry.seq), entry) for entry in fresh)
         if not stale and (state := unit.update.get("state")) is not None:
             head.ended = state in ENDED
     seq = 0 if head is None else head.seq
     if len(fresh) == len(unit.entries) and len(inbox) == len(unit.inbox) and not stale:
-        return Written(), Write(unit, seq)
+        return WRITTEN, Write(unit, seq)
     rest = replace(unit, entries=tuple(fresh), inbox=inbox, update={} if stale else unit.update)
-    return Written(), Write(rest, seq)
+    return WRITTEN, Write(rest, seq)

@@ -3,6 +3,7 @@
 JournalError (ActorError)
   StoreRefused
   StoreAway
+  NoDatabase
   NotStorable (ValueError)
     PayloadTooLarge
   Recorded
@@ -45,6 +46,18 @@ class StoreAway(JournalError):
     def describe(self) -> str:
         outcome = "nothing was written" if self.known_lost else "whether it was written is unknown"
         return f"store {self.url}: {self.why}; {outcome}. Send it again when the store answers"
+
+
+class NoDatabase(JournalError):
+    """A step is done in the transaction that writes it, and the store keeps no database."""
+
+    step: str
+
+    def describe(self) -> str:
+        return (
+            f'step {self.step} has effects="transaction" and needs a database: give the engine a store such as '
+            "sqlite:///runs.db or postgresql://user@host/name"
+        )
 
 
 class NotStorable(JournalError, ValueError):

@@ -7,7 +7,8 @@ from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 
 from teams._journal import lease as leases
-from teams._journal.decide import Head, Heads, Write, begun, decide
+from teams._journal.decide import Head, Heads, Write, begun, decide, transacted
+from teams._journal.errors import NoDatabase
 from teams._journal.rows import (
     ENDED,
     OPEN,
@@ -20,6 +21,7 @@ from teams._journal.rows import (
     Result,
     RunRow,
     ScheduleRow,
+    Transact,
     Unit,
 )
 from teams._journal.store import WallClock
@@ -30,6 +32,10 @@ _PARKED = OPEN - RUNNABLE
 def wall() -> int:
     """The time of the machine, in UTC microseconds."""
     return time.time_ns() // 1000
+
+
+def _without_database(step: Transact) -> JournalEntry:
+    return step.failed(NoDatabase(step.entry.step))
 
 
 @dataclass(slots=True)
@@ -107,6 +113,7 @@ class MemoryRunStore:
     def commit(self, units: Sequence[Unit]) -> list[Result]:
         """Writes units, in order."""
         results, writes = decide(units, self._heads(units))
+        transacted(results, units, writes, _without_database)
         for write in writes:
             self._write(write)
         if writes:
@@ -161,6 +168,10 @@ class MemoryRunStore:
     def entries(self, run: str, after: int = 0) -> list[JournalEntry]:
         """The entries of a run with a number above `after`, in order."""
         return [entry for entry in self.tables.entries.get(run, ()) if entry.seq > after]
+
+    def entries_of(self, runs: Collection[str]) -> dict[str, list[JournalEntry]]:
+        """The entries of several runs, in order; no key for a run that has none."""
+        return {run: list(found) for run in runs if (found := self.tables.entries.get(run))}
 
     def definition(self, workflow: str, version: str) -> Definition | None:
         """One version of a workflow, if it is stored."""
@@ -237,6 +248,8 @@ class MemoryRunStore:
         tables, heads = self.tables, Heads()
         for unit in units:
             ids = {unit.run, *(row.run for row in unit.inbox)}
+            if unit.follow is not None:
+                ids.add(unit.follow.id)
             if unit.start is not None and unit.start.key is not None:
                 key = unit.start.workflow, unit.start.key
                 if (id := tables.keys.get(key)) is not None:
@@ -261,6 +274,9 @@ class MemoryRunStore:
             tables.runs[run.id] = run
             if run.key is not None:
                 tables.keys[run.workflow, run.key] = run.id
+            for row in tables.inbox.values() if write.instead_of is not None else ():
+                if row.run == write.instead_of and row.taken is None and row.kind == "signal":
+                    tables.inbox[row.id] = replace(row, run=run.id)
         elif unit.entries or unit.update:
             run = tables.runs[unit.run]
             tables.runs[run.id] = replace(run, seq=write.seq, **unit.update)  # type: ignore[arg-type]  # checked names

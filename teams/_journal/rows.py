@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import random
+import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Final, Literal, NamedTuple, TypeAlias, get_args
+from typing import Any, Final, Literal, NamedTuple, Protocol, TypeAlias, get_args
 
-LifeState = Literal["created", "running", "waiting", "paused", "blocked", "cancelling", "done", "failed", "cancelled"]
+LifeState = Literal[
+    "created", "running", "waiting", "paused", "blocked", "cancelling", "done", "failed", "cancelled", "continued"
+]
 EntryKind = Literal[
     "started",
     "began",
@@ -32,7 +36,7 @@ STATES: Final[tuple[LifeState, ...]] = get_args(LifeState)
 KINDS: Final[tuple[EntryKind, ...]] = get_args(EntryKind)
 INBOX_KINDS: Final[tuple[InboxKind, ...]] = get_args(InboxKind)
 
-ENDED: Final[frozenset[LifeState]] = frozenset({"done", "failed", "cancelled"})
+ENDED: Final[frozenset[LifeState]] = frozenset({"done", "failed", "cancelled", "continued"})
 """The states a run does not leave."""
 OPEN: Final[frozenset[LifeState]] = frozenset(STATES) - ENDED
 RUNNABLE: Final[frozenset[LifeState]] = frozenset({"created", "running", "cancelling"})
@@ -76,6 +80,12 @@ class RunRow:
     total: int | None
     """Steps in all, if that is known."""
     trace: str | None
+
+
+def new_run_id(now: int, source: random.Random) -> str:
+    """A version 7 UUID (RFC 9562): ids sort by the time at which they were made. `now` is in microseconds."""
+    value = (now // 1_000) << 80 | 0x7 << 76 | source.getrandbits(12) << 64 | 0b10 << 62 | source.getrandbits(62)
+    return str(uuid.UUID(int=value))
 
 
 Value: TypeAlias = str | int | float | bytes | None
@@ -166,9 +176,26 @@ class Definition:
     created_at: int
 
 
-@dataclass(frozen=True, slots=True)
+class Transact(Protocol):
+    """A step that writes into the database of the store."""
+
+    @property
+    def entry(self) -> JournalEntry:
+        """Its entry, without what it will say."""
+        ...
+
+    def __call__(self, connection: Any, /) -> JournalEntry:
+        """Does it, with the connection of the store, and returns its entry. What it raises is why it failed."""
+        ...
+
+    def failed(self, error: BaseException, /) -> JournalEntry:
+        """Its entry when it failed. The store has taken back what it wrote."""
+        ...
+
+
+@dataclass(slots=True)  # one for each step of each run, and a frozen one takes three times as long to make
 class Unit:
-    """What one writer wants written: all of it, or nothing.
+    """What one writer wants written: all of it, or nothing. Not changed once it is given to a store.
 
     Only a unit with an epoch or with `start` may have entries, updates or taken messages; else `ValueError`.
     """
@@ -188,25 +215,38 @@ class Unit:
     """New messages, to this run or to others."""
     taken: tuple[str, ...] = ()
     """The ids of messages to this run that are taken up."""
+    follow: RunRow | None = None
+    """A new run in place of this one, which ends with the unit. Messages of the unit may go to it."""
+    transact: Transact | None = None
+    """Does a step in the transaction that writes the unit, whose last entry this makes."""
     schedule: ScheduleRow | None = None
     """Written over the row of the same id, unless that row's `last_slot` is later."""
 
     def __post_init__(self) -> None:
-        if self.epoch is None and self.start is None and (self.entries or self.update or self.taken):
-            raise ValueError(f"run {self.run}: entries, update and taken need an epoch")
+        if self.epoch is None and (self.follow or (self.start is None and (self.entries or self.update or self.taken))):
+            raise ValueError(f"run {self.run}: entries, update, taken and follow need an epoch")
         if self.update and not UPDATABLE.issuperset(self.update):
             wrong = ", ".join(sorted(self.update.keys() - UPDATABLE))
             raise ValueError(f"run {self.run}: these columns are not for `update`: {wrong}")
         if self.start is not None and (self.start.id != self.run or self.start.seq != 0):
             raise ValueError(f"run {self.run}: start is of run {self.start.id} with seq {self.start.seq}, not 0")
+        run = self.run
         for entry in self.entries:
-            if entry.run != self.run:
+            if entry.run != run:
                 raise ValueError(f"run {self.run}: an entry is of another run")
 
 
 @dataclass(frozen=True, slots=True)
 class Written:
     """The unit is in the store, by this commit or by an earlier one."""
+
+
+@dataclass(frozen=True, slots=True)
+class Transacted(Written):
+    """The unit is in the store, with the step that was done in its transaction."""
+
+    entry: JournalEntry
+    """As the step has made it, in this commit or in an earlier one."""
 
 
 @dataclass(frozen=True, slots=True)

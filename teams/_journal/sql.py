@@ -9,6 +9,7 @@ import threading
 import zlib
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from operator import attrgetter
 from pathlib import Path
 from typing import Any, Final, TypeVar
@@ -32,7 +33,7 @@ from sqlalchemy import (
 from sqlalchemy.exc import ArgumentError, DataError, DBAPIError, SQLAlchemyError
 
 from teams._journal import lease as leases
-from teams._journal.decide import Head, Heads, Write, begun, decide
+from teams._journal.decide import Head, Heads, Write, begun, decide, transacted
 from teams._journal.errors import NotStorable, StoreAway, StoreRefused, without_password
 from teams._journal.memory import wall
 from teams._journal.rows import (
@@ -45,6 +46,7 @@ from teams._journal.rows import (
     Result,
     RunRow,
     ScheduleRow,
+    Transact,
     Unit,
     Value,
 )
@@ -357,11 +359,28 @@ class SqlStore:
 
         def work(connection: Connection) -> list[Result]:
             results, writes = decide(units, self._heads(connection, units))
+            transacted(results, units, writes, partial(self._done, connection))
             if writes:
                 self._write(connection, writes)
             return results
 
         return self._transact(work)
+
+    def _done(self, connection: Connection, step: Transact) -> JournalEntry:
+        """Does a step in the transaction. What it wrote is taken back if it fails, also by a result that cannot be
+        stored.
+        """
+        connection.exec_driver_sql("SAVEPOINT step")
+        try:
+            entry = step(connection)
+            connection.exec_driver_sql("RELEASE SAVEPOINT step")
+        except Exception as error:
+            if isinstance(error, DBAPIError) and (error.connection_invalidated or self._dialect.again(error)):
+                raise  # not the step failed, but the transaction
+            connection.exec_driver_sql("ROLLBACK TO SAVEPOINT step")
+            connection.exec_driver_sql("RELEASE SAVEPOINT step")
+            return step.failed(error)
+        return entry
 
     def _heads(self, connection: Connection, units: Sequence[Unit]) -> Heads:
         ids = {unit.run for unit in units if unit.run}
@@ -372,6 +391,8 @@ class SqlStore:
             if unit.inbox:
                 ids.update(row.run for row in unit.inbox)
                 messages += [row.id for row in unit.inbox]
+            if unit.follow is not None:
+                ids.add(unit.follow.id)
             if (start := unit.start) is not None:
                 starts.append(start.id)
                 if start.key is not None:
@@ -424,6 +445,9 @@ class SqlStore:
             insert(connection, RUN_BLOB, sorted(batch.run_blobs), ignore=True)
         for schedule in batch.schedules:
             self._schedule(connection, schedule)
+        for run, before in batch.moved:
+            waiting = and_(INBOX.c.run == before, INBOX.c.kind == "signal", text("taken IS NULL"))
+            connection.execute(update(INBOX).where(waiting).values(run=run))
         if batch.inbox or starts or batch.schedules or batch.parked:
             self._dialect.announce(connection)
 
@@ -540,6 +564,14 @@ class SqlStore:
         """The entries of a run with a number above `after`, in order."""
         query = select(ENTRY).where(ENTRY.c.run == run, ENTRY.c.seq > after).order_by(ENTRY.c.seq)
         return self._read(lambda connection: self._entries_of(connection, query))
+
+    def entries_of(self, runs: Collection[str]) -> dict[str, list[JournalEntry]]:
+        """The entries of several runs, in order; no key for a run that has none."""
+        query = select(ENTRY).where(ENTRY.c.run.in_(sorted(runs))).order_by(ENTRY.c.run, ENTRY.c.seq)
+        found: dict[str, list[JournalEntry]] = {}
+        for entry in self._read(lambda connection: self._entries_of(connection, query)):
+            found.setdefault(entry.run, []).append(entry)
+        return found
 
     def inbox(self, run: str | None = None) -> list[InboxRow]:
         """The untaken messages, in the order of their arrival."""
@@ -663,14 +695,18 @@ class _Batch:
         self.schedules: list[ScheduleRow] = []
         self.blobs: dict[bytes, bytes] = {}
         self.run_blobs: set[tuple[str, bytes]] = set()
+        self.moved: list[tuple[str, str]] = []
+        """Runs that go on in place of others, with those."""
         self.parked = False
         """Whether a run has no owner any more."""
         self._changes: dict[str, dict[str, Value]] = {}
 
     def add(self, write: Write) -> None:
         """Adds what one unit writes."""
-        unit, seq = write
+        unit, seq, instead_of = write
         run = unit.run
+        if instead_of is not None:
+            self.moved.append((run, instead_of))
         if unit.definition is not None:
             self.definitions.append(_DEFINITION_CELLS(unit.definition))
         if unit.start is not None:

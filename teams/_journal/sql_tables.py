@@ -19,7 +19,7 @@ from sqlalchemy import (
     text,
 )
 
-REVISIONS: Final = ("0001",)
+REVISIONS: Final = ("0001", "0002")
 """The migrations this code knows, oldest first. A database of another revision is newer than the code."""
 VERSION_TABLE: Final = "letitcrash_version"
 APPLICATION_ID: Final = 0x4C495443
@@ -28,7 +28,7 @@ APPLICATION_ID: Final = 0x4C495443
 READY: Final = "state IN ('created', 'running', 'cancelling')"
 """`RUNNABLE` in SQL. The conditions of the partial indexes stand in the queries word for word, or SQLite uses none."""
 PARKED: Final = "state IN ('waiting', 'paused', 'blocked')"
-ENDED_STATE: Final = "state IN ('done', 'failed', 'cancelled')"
+ENDED_STATE: Final = "state IN ('done', 'failed', 'cancelled', 'continued')"
 
 METADATA = MetaData()
 _NUMBER = BigInteger().with_variant(Integer, "sqlite")  # only an INTEGER counts by itself in SQLite

@@ -100,6 +100,10 @@ class Store(Protocol):
         """The entries of a run with a number above `after`, in order."""
         ...
 
+    def entries_of(self, runs: Collection[str]) -> dict[str, list[JournalEntry]]:
+        """The entries of several runs, in order; no key for a run that has none."""
+        ...
+
     def definition(self, workflow: str, version: str) -> Definition | None:
         """One version of a workflow, if it is stored."""
         ...

@@ -5,9 +5,10 @@ from __future__ import annotations
 import asyncio
 import inspect
 import random
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from contextlib import suppress
 from dataclasses import fields
+from functools import partial
 from typing import Any, TypeVar
 
 from actors.spi import ActorDeadError, ActorRef, NoProc, sleep
@@ -194,19 +195,25 @@ class RunContext:
                 self._journal[key] = known
         if known is None:
             began = record.under_way.get(key)
+            is_new = began is None
             if began is None:
+                if record.keeper is not None and (why := record.keeper.refusal()) is not None:
+                    await asyncio.sleep(0)  # code that goes on all the same leaves time for others
+                    raise StepFailed(self.run, key, why)
                 began = record.under_way[key] = record.runtime.now()
-                if record.keeper is not None:
-                    await record.keeper.begin(key, label(target))
-                record.publish(StepBegan, began, key, label(target))
-            left = None if timeout is None else began + timeout - record.runtime.now()
             if isinstance(target, WorkTarget):
+                due = None if timeout is None else began + timeout
                 urgency = self._priority if priority is None else priority
-                request = Assign(value, target, f"{record.id}:{key}", record.id, urgency, left, attempts)
-                known = await self._answer(key, request)
+                work = partial(self._assigned, key, target, value, due, urgency, attempts)
+                known = await (self._begun(key, label(target), began, work) if is_new else self._answer(key, work))
                 if known.error is not None:
-                    known = await self._not_done(key, request, known)
+                    known = await self._not_done(key, work, known)
             else:
+                if is_new:
+                    if record.keeper is not None:
+                        await record.keeper.begin(key, label(target))
+                    record.publish(StepBegan, began, key, label(target))
+                left = None if timeout is None else began + timeout - record.runtime.now()
                 known = await self._played(key, target, value, left, priority, attempts)
             now = record.runtime.now()
             known = record.end(self._journal, key, known, now - began, returns)
@@ -238,7 +245,67 @@ class RunContext:
         self._call_off(key, "its time is up" if limit.expired() else "what it is part of has failed")
         return Outcome(error=failure)
 
-    async def _not_done(self, key: str, request: Assign, outcome: Outcome) -> Outcome:
+    async def do_written(
+        self, name: str, title: str, work: Callable[[], Awaitable[Outcome]], returns: Any = None
+    ) -> Any:
+        """One step of a run of an engine whose end `work` has written before it returns the outcome. What it was begun
+        with is asked for again after a crash of this actor. `title` names what is done, `returns` is the type of its
+        result. Raises as `do`.
+        """
+        key, record = self._numbered(name), self._record
+        keeper = record.keeper
+        assert keeper is not None
+        known = self._journal.get(key) or keeper.recall(key, returns)
+        if known is None:
+            began = record.under_way.get(key)
+            if began is None:
+                if (why := keeper.refusal()) is not None:
+                    raise StepFailed(self.run, key, why)
+                began = record.under_way[key] = record.runtime.now()
+                await keeper.begin(key, title)
+                record.publish(StepBegan, began, key, title)
+            known = await work()
+            now = record.runtime.now()
+            record.count_end(self._journal, key, known)
+            if known.error is None:
+                record.publish(StepDone, now, key, now - began, known.value)
+            else:
+                record.publish(StepBroke, now, key, now - began, known.error)
+        self._journal[key] = known
+        if known.error is not None:
+            raise known.error
+        return known.value
+
+    def _assigned(
+        self, key: str, target: WorkTarget, value: object, due: float | None, priority: int, attempts: int
+    ) -> Assign:
+        """The work of a step, with what is left until it is `due`, by the runtime's clock."""
+        record = self._record
+        left = None if due is None else due - record.runtime.now()
+        return Assign(value, target, f"{record.id}:{key}", record.id, priority, left, attempts)
+
+    def _begun(self, key: str, target: str, began: float, work: Callable[[], Assign]) -> StepAnswer:
+        """The answer to the work of a step that begins now. A run of an engine gives it to the team as soon as it is
+        written that the step begins.
+        """
+        record = self._record
+        keeper = record.keeper
+        if keeper is None:
+            record.publish(StepBegan, began, key, target)
+            return self._answer(key, work)
+        coordinator, answers = self._coordinator, record.answers
+        answer = answers[key] = StepAnswer(coordinator, answers, key)
+
+        def send() -> None:
+            if answers.get(key) is answer:  # else it was called off meanwhile
+                ask_again(coordinator, work(), answer, answer.wanted)
+
+        keeper.note_begin(key, target)
+        record.publish(StepBegan, began, key, target)
+        keeper.publish(send)
+        return answer
+
+    async def _not_done(self, key: str, work: Callable[[], Assign], outcome: Outcome) -> Outcome:
         """The outcome of a step that failed. A run of an engine outlives its teams: what was given to one that is over
         goes to the one that was started in its place.
         """
@@ -246,10 +313,10 @@ class RunContext:
         while keeper is not None and isinstance(outcome.error, ActorDeadError) and not self._coordinator.is_alive():
             self._record.answers.pop(key, None)
             self._coordinator = await keeper.successor(self._coordinator)
-            outcome = await self._answer(key, request)
+            outcome = await self._answer(key, work)
         return self._outcome_of(key, outcome)
 
-    def _answer(self, key: str, request: object) -> StepAnswer:
+    def _answer(self, key: str, question: Callable[[], object]) -> StepAnswer:
         """The answer of the coordinator. It knows work by its id, so a coordinator that crashed over it is asked again.
         The answer waits with the record: after a crash of this actor the question is not asked again.
         """
@@ -257,7 +324,7 @@ class RunContext:
         answer = answers.get(key)
         if answer is None:
             answer = answers[key] = StepAnswer(self._coordinator, answers, key)
-            ask_again(self._coordinator, request, answer, answer.wanted)
+            ask_again(self._coordinator, question(), answer, answer.wanted)
         return answer
 
     def _outcome_of(self, key: str, outcome: Outcome) -> Outcome:
@@ -393,7 +460,7 @@ class RunContext:
         key = self._numbered(f"who is {target}")
         kept = self._record.kept
         if key not in kept:
-            outcome = await self._answer(key, GetRoster())
+            outcome = await self._answer(key, GetRoster)
             self._record.answers.pop(key, None)
             if outcome.error is not None:
                 raise StepFailed(self.run, key, outcome.error) from outcome.error

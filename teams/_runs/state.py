@@ -85,6 +85,14 @@ class Keeper(Protocol):
         """Returns as soon as it is written that the step begins."""
         ...
 
+    def refusal(self) -> Exception | None:
+        """Why no step may begin any more; None: it may."""
+        ...
+
+    def note_begin(self, step: str, target: str) -> None:
+        """Has it written that the step begins. What must wait for that is given to `publish`."""
+        ...
+
     def end(self, step: str, outcome: Outcome, seconds: float, returns: Any = None) -> Outcome:
         """Has the end of a step written. `returns` is the type of its value. Returns the outcome as another process
         reads it.
@@ -173,6 +181,11 @@ class RunState:
         """A step has ended. Returns its outcome as it is remembered."""
         if self.keeper is not None:
             outcome = self.keeper.end(name, outcome, seconds, returns)
+        self.count_end(journal, name, outcome)
+        return outcome
+
+    def count_end(self, journal: StepOutcomes, name: str, outcome: Outcome) -> None:
+        """A step has ended with an outcome that is written, or is not to be."""
         journal[name] = outcome
         self.under_way.pop(name, None)
         self.answers.pop(name, None)
@@ -180,7 +193,6 @@ class RunState:
             self.done += 1
         else:
             self.failed += 1
-        return outcome
 
     def keep(self, key: str, value: object) -> None:
         """Keeps a value of a pattern through crashes, by its place in the run."""

@@ -24,6 +24,7 @@ from supervisors import SpecError, SpecFault, SupervisorSpec
 from supervisors import check as check_tree
 from teams import TeamMetrics
 from teams.cli._account import Failures
+from teams.cli._commands import Commands
 from teams.cli._control import KILL, PAUSE, RESUME, NotOurs, send
 from teams.cli._live import LiveView
 from teams.cli._logs import LogFormat
@@ -39,6 +40,7 @@ from teams.cli._view import PlainView, View
 from teams.cli._workflow import workflow
 
 app = typer.Typer(
+    cls=Commands,
     help="Trees of actors that restart each other by policy.",
     no_args_is_help=True,
     add_completion=False,

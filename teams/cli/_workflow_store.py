@@ -22,7 +22,7 @@ from teams._journal.rows import ENDED, Definition, EngineRow, InboxKind, InboxRo
 from teams._journal.store import Store
 from teams.workflows._engine.parts import address_of
 from teams.workflows._engine.ref import RunStatus, status_of
-from teams.workflows._engine.said import refusal
+from teams.workflows._engine.said import next_of, refusal
 from teams.workflows._engine.settings import EngineSettings
 from teams.workflows.errors import NoSuchRun
 
@@ -101,7 +101,11 @@ def send(store: Store, row: InboxRow, definition: Definition | None = None) -> N
     """Writes a message. Raises NoSuchRun, AlreadyEnded."""
     (result,) = store.commit([Unit(row.run, definition=definition, inbox=(row,))])
     if isinstance(result, rows.MessageRefused):
-        raise refusal(row.run, store.run(row.run))
+        ended = store.run(row.run)
+        following = next_of(ended, row)
+        if following is None:
+            raise refusal(row.run, ended)
+        send(store, following, definition)
 
 
 def engine_of(store: Store, epoch: int | None = None) -> EngineRow | None:

@@ -57,6 +57,7 @@ def status_lines(status: RunStatus) -> Iterator[str]:
         ("created", instant(status.created_at)),
         *([("started", instant(status.started_at))] if status.started_at is not None else []),
         *([("ended", instant(status.ended_at))] if status.ended_at is not None else []),
+        *([("goes on", f"as run {status.continued_as}")] if status.continued_as is not None else []),
     ]
     for name, text in rows:
         yield f"{name:<9} {cut(text, 500)}"

@@ -76,12 +76,19 @@ def looks(
 def end_of(
     store: Store, run: str, seconds: float, *, alive: Callable[[], bool] = _always, **options: Callable[..., object]
 ) -> RunStatus | None:
-    """How a run is when it has ended, or goes on only when a person says something; None: the time is up."""
+    """How a run is when it has ended, or goes on only when a person says something; None: the time is up. Of a run that
+    another one goes on for, how that is.
+    """
 
     def look() -> tuple[RunStatus, bool]:
-        # The inbox first: an order that is taken up between the two reads shows in the state.
-        is_told = any(each.kind in ORDERS for each in store.inbox(run))
-        return status_in(store, run), is_told
+        nonlocal run
+        while True:
+            # The inbox first: an order that is taken up between the two reads shows in the state.
+            is_told = any(each.kind in ORDERS for each in store.inbox(run))
+            status = status_in(store, run)
+            if status.continued_as is None:
+                return status, is_told
+            run = status.continued_as
 
     found = looks(store, look, seconds, alive=alive, **options)  # type: ignore[arg-type]
     for status, told in found:

@@ -12,6 +12,7 @@ from supervisors._guard import facade
 if TYPE_CHECKING:
     from teams._journal.errors import (
         JournalError,
+        NoDatabase,
         NotReadable,
         NotStorable,
         PayloadTooLarge,
@@ -64,6 +65,7 @@ if TYPE_CHECKING:
         TaskSkipped,
         TaskStarted,
     )
+    from teams.workflows._run.transaction import Transaction
     from teams.workflows._time.schedule import ScheduleStatus, WorkflowSchedule, schedule
     from teams.workflows._tracing import WorkflowTracing
     from teams.workflows.errors import (
@@ -99,6 +101,7 @@ if TYPE_CHECKING:
         ScoringFailed,
         SignalLate,
         TakenOver,
+        TooManyEntries,
         Uncertain,
         UndoFailed,
         UnknownDependency,
@@ -115,6 +118,7 @@ if TYPE_CHECKING:
         RunAccepted,
         RunBlocked,
         RunCancelling,
+        RunContinued,
         RunEdited,
         RunLost,
         RunParked,
@@ -171,6 +175,7 @@ __all__ = [
     "MadeArtifact",
     "MissingValue",
     "NeedsEngine",
+    "NoDatabase",
     "NoOpenQuestion",
     "NoRoute",
     "NoSuchRun",
@@ -198,6 +203,7 @@ __all__ = [
     "RunBlocked",
     "RunCancelling",
     "RunComplete",
+    "RunContinued",
     "RunEdited",
     "RunFailure",
     "RunLost",
@@ -231,6 +237,8 @@ __all__ = [
     "TaskScoredLow",
     "TaskSkipped",
     "TaskStarted",
+    "TooManyEntries",
+    "Transaction",
     "Uncertain",
     "UndoFailed",
     "UnknownDependency",
@@ -296,6 +304,7 @@ if not TYPE_CHECKING:
             "teams.workflows._run.routing": ["Routing", "RoutingRule", "routing", "rule"],
             "teams._journal.errors": [
                 "JournalError",
+                "NoDatabase",
                 "NotReadable",
                 "NotStorable",
                 "PayloadTooLarge",
@@ -338,6 +347,7 @@ if not TYPE_CHECKING:
                 "RunTimeout",
                 "SignalLate",
                 "TakenOver",
+                "TooManyEntries",
                 "Uncertain",
                 "UnknownDependency",
                 "WorkflowError",
@@ -353,6 +363,7 @@ if not TYPE_CHECKING:
                 "RunAccepted",
                 "RunBlocked",
                 "RunCancelling",
+                "RunContinued",
                 "RunEdited",
                 "RunLost",
                 "RunParked",
@@ -370,6 +381,7 @@ if not TYPE_CHECKING:
             "teams.workflows._time.schedule": ["WorkflowSchedule", "ScheduleStatus", "schedule"],
             "teams.workflows._metrics": ["WorkflowMetrics"],
             "teams.workflows._run.progress": ["Remaining"],
+            "teams.workflows._run.transaction": ["Transaction"],
             "teams.workflows._engine.stream": ["RunStream"],
             "teams.workflows._run.stream_events": [
                 "ArtifactMade",

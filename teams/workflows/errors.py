@@ -10,6 +10,7 @@ bases stand in brackets::
         CircularDependency
       BadInput (ValueError)
       FanOutTooLarge (ValueError)
+      TooManyEntries
       NeedsEngine
       SignalLate (TimeoutError)
       NoRoute (LookupError)
@@ -152,6 +153,19 @@ class FanOutTooLarge(WorkflowError, ValueError):
 
     def describe(self) -> str:
         return f"step {self.step} of {self.run} has {self.items} items, the limit is {self.limit}: hand on larger items"
+
+
+class TooManyEntries(WorkflowError):
+    """The journal of a run is as long as it may be: no step begins any more, and the run fails."""
+
+    run: str
+    limit: int
+
+    def describe(self) -> str:
+        return (
+            f"run {self.run} has {self.limit} entries in its journal, and no run may have more. Divide the work into "
+            "several runs, or go on in a new one with run.continue_as_new(input)"
+        )
 
 
 class NeedsEngine(WorkflowError):

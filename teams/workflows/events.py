@@ -45,6 +45,13 @@ class RunBlocked(RunEvent, level="error"):
     error: BaseException
 
 
+class RunContinued(RunEvent, level="info"):
+    """The code of a run has ended it with `continue_as_new`: another run goes on in its place."""
+
+    next: str
+    """The id of that run."""
+
+
 class RunLost(RunEvent, level="warning"):
     """This process does not own a run any more: another one goes on with it."""
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,7 @@ import pytest
 from teams._journal.errors import StoreAway
 from teams._journal.memory import MemoryRunStore
 from teams._journal.open_store import open_store
-from teams._journal.rows import InboxRow, JournalEntry, RunRow, Unit
+from teams._journal.rows import InboxRow, JournalEntry, RunRow, Unit, Value
 from teams.cli._workflow_outcome import code_of
 from teams.cli._workflow_store import engine_of, status_in
 from teams.cli._workflow_wait import can_serve, end_of, follow, looks
@@ -61,6 +62,24 @@ def test_a_wait_ends_with_the_run() -> None:
     assert status is not None
     assert (status.state, status.result, code_of(status)) == ("done", 1, 0)
     assert world.pauses == 3
+
+
+def test_a_wait_goes_on_with_the_run_that_goes_on_in_its_place() -> None:
+    world = World()
+    follow = replace(ROW, id="next", parent="r")
+
+    def continued() -> object:
+        end: dict[str, Value] = {"state": "continued", "result": b'"next"', "ended_at": 5}
+        return world.engine.commit([Unit("r", world.epoch, update=end, follow=follow)])
+
+    def ended() -> object:
+        (run,) = world.engine.claim(world.epoch, 1)
+        return world.engine.commit([Unit(run.id, world.epoch, update={"state": "done", "result": b"2", "ended_at": 6})])
+
+    world.later = [lambda: None, continued, lambda: None, ended]
+    status = end_of(world.store, "r", 10.0, **world.options)
+    assert status is not None
+    assert (status.id, status.state, status.result) == ("next", "done", 2)
 
 
 def test_a_wait_ends_when_its_time_is_up() -> None:

@@ -29,8 +29,10 @@ from actors.spi import (
     ActorRef,
     Crashed,
     ExitReason,
+    Future,
     RestartLimitExceeded,
     Timer,
+    answer,
     handles,
     sleep,
     take_reply,
@@ -48,7 +50,7 @@ from teams._runs.state import RunState
 from teams.errors import RunCancelled, TeamError
 from teams.events import RunEnded, RunEvent
 from teams.workflows._engine.journal import StoreOpened, put
-from teams.workflows._engine.listeners import Listeners
+from teams.workflows._engine.listeners import Listeners, follower
 from teams.workflows._engine.messages import (
     AnswerQuestion,
     AwaitEnd,
@@ -85,6 +87,7 @@ from teams.workflows._engine.said import (
     existing,
     is_edited,
     new_run,
+    next_of,
     open_question,
     read_changes,
     refusal,
@@ -330,15 +333,14 @@ class Desk(Actor):
         if self.runtime.find(f"{self.home}/runs") is None:
             self.tell_after(POLL, LookForRuns())
             return
-        for run, live in list(kept.live.items()):
-            if run not in kept.refs:
-                await self._begin(live)
+        await self._begin([live for run, live in kept.live.items() if run not in kept.refs])
         room, claimed = self._room(), []
         if room > 0:
             claimed = await self._records.query("claim", lease.epoch, room, tuple(self._settings.workflows))
             for first in range(0, len(claimed), AT_ONCE):
-                for row, entries, messages in await self._records.written_of(claimed[first : first + AT_ONCE]):
-                    await self._take_up(row, entries, messages)
+                written = await self._records.written_of(claimed[first : first + AT_ONCE])
+                found = [await self._take_up(row, entries, messages) for row, entries, messages in written]
+                await self._begin([live for live in found if live is not None])
             self._again = self._again or len(claimed) == room
         said: dict[str, list[InboxRow]] = {}
         for message in await self._records.query("inbox"):
@@ -363,8 +365,8 @@ class Desk(Actor):
         """How many more runs may be awake here."""
         return self._settings.max_concurrent_workflows - len(self._kept.live) - len(self._starting)
 
-    async def _take_up(self, row: RunRow, entries: list[JournalEntry], messages: list[InboxRow]) -> None:
-        """Starts the actor of a run that this process owns."""
+    async def _take_up(self, row: RunRow, entries: list[JournalEntry], messages: list[InboxRow]) -> Live | None:
+        """Wakes a run that this process owns, if it goes on now: then its actor has to be started."""
         if row.id in self._kept.live:  # it was given up, and this desk was started again before it was forgotten
             before = self._kept.live[row.id].keeper
             await self._drop(row.id)
@@ -376,7 +378,7 @@ class Desk(Actor):
             live = self._awake(row, entries, await self._records.pattern(row))
         except (TeamError, JournalError, SpecError) as error:  # another version of the code may know what to do
             await self._block(row, entries, messages, error)
-            return
+            return None
         self._deliver_all(live, messages)
         keeper = live.keeper
         if keeper.cancelled is None:
@@ -386,11 +388,11 @@ class Desk(Actor):
                 keeper.set_aside()
                 keeper.update(owner=None)
                 await keeper.is_written()
-                return
-            keeper.running(self._now())
+                return None
+            keeper.taken_up(self._now())
         age = max(0.0, (self._now() - row.created_at) / 1e6)
         self._publish(live, RunTakenUp, row.workflow, row.state, live.record.done, age, row.trace)
-        await self._begin(live)
+        return live
 
     def _publish(self, live: Live, kind: type[RunEvent], *values: object) -> None:
         """Publishes an event of a run, when what it tells of is written."""
@@ -439,21 +441,33 @@ class Desk(Actor):
         self._kept.live[row.id] = live
         return live
 
-    async def _begin(self, live: Live) -> None:
-        """Starts the actor of a run, or has it started as soon as the supervisor of the runs is up."""
-        run, kept = live.record.id, self._kept
+    async def _begin(self, lives: list[Live]) -> None:
+        """Starts the actors of runs, or has them started as soon as the supervisor of the runs is up."""
         found = self.runtime.find(f"{self.home}/runs")
+        starting: list[tuple[Live, Future[ActorRef[Any]]]] = []
+        for live in lives:
+            if self._may_begin(live):
+                if not isinstance(found, SupervisorRef):
+                    self.tell_after(PAUSE, LookForRuns())
+                    break
+                self._beginning.add(live.record.id)
+                starting.append((live, found.start_child({"home": self.home, "live": live})))
+        for live, started in starting:
+            await self._has_begun(live, started)
+
+    def _may_begin(self, live: Live) -> bool:
+        run, kept = live.record.id, self._kept
         if run in self._beginning or kept.live.get(run) is not live:
-            return
+            return False
         if kept.lease is None or kept.lease.epoch != live.keeper.row.epoch:  # lost while it was being taken up
             del kept.live[run]
-            return
-        if not isinstance(found, SupervisorRef):
-            self.tell_after(PAUSE, LookForRuns())
-            return
-        self._beginning.add(run)
+            return False
+        return True
+
+    async def _has_begun(self, live: Live, started: Future[ActorRef[Any]]) -> None:
+        run, kept = live.record.id, self._kept
         try:
-            ref: ActorRef[Any] = await found.start_child({"home": self.home, "live": live})
+            ref = await started
         except (SupervisionError, ActorDeadError):  # the supervisor of the runs is being started again
             self.tell_after(PAUSE, LookForRuns())
             return
@@ -499,7 +513,7 @@ class Desk(Actor):
         del kept.live[message.run]
         with contextlib.suppress(StoreAway):  # the next look tells it
             await self._tell_end(message.run, keeper.last)
-        if self._crowded:
+        if self._crowded or (keeper.last is not None and keeper.last.state == "continued"):
             self.ref.tell(LookForRuns())
 
     @handles
@@ -678,7 +692,7 @@ class Desk(Actor):
                 keeper.took(message)
 
     @handles
-    async def start_run(self, message: StartRun) -> RunRow:
+    async def start_run(self, message: StartRun) -> None:
         settings, now = self._settings, self._now()
         row = new_run(settings, message, self._new_id(), now)
         pattern = settings.workflows[message.workflow]
@@ -702,16 +716,29 @@ class Desk(Actor):
         if known is not None:
             if schedule is not None:
                 await self._records.write(Unit("", schedule=schedule))
-            return known
+            self._acknowledge(known, message)
+            if message.until_end and known.id not in kept.live:
+                await self._tell_end(known.id)
+            return
         events, at = self.runtime.events, self.runtime.now()
         if slot is not None:
             events.publish(SlotStarted(self.path, at, slot.schedule.id, slot.at / 1e6, row.id))
         events.publish(RunAccepted(self.path, at, row.id, row.workflow, row.key, schedule.id if schedule else None))
+        self._acknowledge(row, message)
         if here and row.id not in kept.live and kept.lease is not None and kept.lease.epoch == row.epoch:
-            await self._begin(self._awake(row, [], pattern))
+            await self._begin([self._awake(row, [], pattern)])
         elif row.id not in kept.live:
             self.ref.tell(LookForRuns())
-        return row
+
+    def _acknowledge(self, row: RunRow, message: StartRun) -> None:
+        """A run that was asked for is in the store: its caller hears of that, or later of its end."""
+        reply = take_reply(self)
+        if reply is None:
+            return
+        if message.until_end:
+            self._kept.listeners.wait(row.id, reply)
+        else:
+            answer(reply, row)
 
     @handles
     def traced(self, message: Traced) -> None:
@@ -729,7 +756,12 @@ class Desk(Actor):
     async def _say(self, row: InboxRow) -> None:
         result = await self._records.write(Unit(row.run, inbox=(row,)))
         if isinstance(result, rows.MessageRefused):
-            raise refusal(row.run, await self._records.query("run", row.run))
+            ended = await self._records.query("run", row.run)
+            following = next_of(ended, row)
+            if following is None:
+                raise refusal(row.run, ended)
+            await self._say(following)
+            return
         live = self._kept.live.get(row.run)
         if live is not None:
             self._deliver(live, row)
@@ -829,8 +861,13 @@ class Desk(Actor):
     async def _tell_end(self, run: str, last: RunRow | None = None) -> None:
         """Answers those who wait for the end of the run, if it has ended. `last` is its row, if that is known here."""
         listeners = self._kept.listeners
-        if run in listeners.waiters:
-            listeners.ended(run, await self._records.row(run) if last is None else last, self.path)
+        while run in listeners.waiters:
+            row = await self._records.row(run) if last is None else last
+            listeners.ended(run, row, self.path)
+            following = None if row is None else follower(row)
+            if following is None or following in self._kept.live:
+                break
+            run, last = following, None
 
     @handles
     async def await_news(self, message: AwaitNews) -> None:

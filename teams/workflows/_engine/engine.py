@@ -118,7 +118,7 @@ def engine(
             priority and age. A run that waits for a person, a signal or a time does not count. Default: 100.
         default_timeout: Seconds for a run whose workflow and caller give none; waiting for people does not count. None:
             any time. Default: 300.0.
-        retain: Seconds for which ended runs are kept, by state ("done", "failed", "cancelled"); None: for
+        retain: Seconds for which ended runs are kept, by state ("done", "failed", "cancelled", "continued"); None: for
             ever. Default: 90 days for those that failed, 30 for the others.
         tracing: Whether runs and their steps are spans of the global tracer provider of OpenTelemetry; needs the extra
             `otel`. `WorkflowTracing` takes another provider. Default: False.

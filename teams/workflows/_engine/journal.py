@@ -72,10 +72,15 @@ class Query(NamedTuple):
 
 
 class _Opened:
-    """A store in memory outlives the incarnations: it is all there is of its runs."""
+    """What outlives the incarnations."""
 
     def __init__(self) -> None:
         self.memory: MemoryRunStore | None = None
+        """A store in memory: it is all there is of its runs."""
+        self.store: Store | None = None
+        """The store of the last incarnation, which may have been killed: its lock on the file would keep out the next
+        one.
+        """
 
 
 class Apply(NamedTuple):
@@ -96,10 +101,12 @@ class StoreActor(Actor):
         self._store: Store | None = None
 
     def on_start(self) -> None:
-        memory = self._kept.memory
-        self._store = self._opened() if memory is None else memory
+        kept = self._kept
+        if kept.store is not None:
+            kept.store.close()
+        self._store = kept.store = self._opened() if kept.memory is None else kept.memory
         if isinstance(self._store, MemoryRunStore):
-            self._kept.memory = self._store
+            kept.memory = self._store
         desk = self.runtime.find(f"{self.path.rpartition('/')[0]}/desk")
         if desk is not None:
             desk.tell(StoreOpened())

@@ -6,10 +6,16 @@ from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 from actors.spi import ActorDeadError, ExitReason, ReplyTo, answer, settle_failure
+from teams._journal.codec import decode
 from teams._journal.rows import ENDED, JournalEntry, RunRow
 from teams.workflows._engine.messages import AwaitEnd, AwaitNews, RunNews
 from teams.workflows._graph.graph import Graph
 from teams.workflows.errors import NoSuchRun
+
+
+def follower(row: RunRow) -> str | None:
+    """The run that goes on in place of this one; None: there is none."""
+    return decode(row.result) if row.state == "continued" and row.result is not None else None
 
 
 class AskedForNews(NamedTuple):
@@ -35,8 +41,13 @@ class Listeners:
         self.waiters.setdefault(run, []).append(reply)
 
     def ended(self, run: str, row: RunRow | None, path: str) -> None:
-        """Answers those who wait for the end, unless the run goes on. None: there is no such run."""
+        """Answers those who wait for the end, unless the run goes on; they wait for the run that goes on in its place.
+        None: there is no such run.
+        """
         if row is not None and row.state not in ENDED:
+            return
+        if row is not None and (following := follower(row)) is not None:
+            self.waiters.setdefault(following, []).extend(self.waiters.pop(run, ()))
             return
         for reply in self.waiters.pop(run, ()):
             if row is None:

@@ -19,7 +19,7 @@ class ScheduledStart(NamedTuple):
 
 
 class StartRun(NamedTuple):
-    """Start a run. The answer is its row, as soon as it is written."""
+    """Start a run. The answer is its row, as soon as it is written; with `until_end` as soon as the run has ended."""
 
     workflow: str
     value: object
@@ -29,6 +29,7 @@ class StartRun(NamedTuple):
     attributes: Mapping[str, Any] | None = None
     slot: ScheduledStart | None = None
     """The slot of a schedule that starts it."""
+    until_end: bool = False
 
 
 class RunsWaiting(NamedTuple):

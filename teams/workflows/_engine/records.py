@@ -127,9 +127,10 @@ class Records:
             said: dict[str, list[InboxRow]] = {}
             for message in store.inbox():
                 said.setdefault(message.run, []).append(message)
-            return [(row, store.entries(row.id), said.get(row.id, [])) for row in claimed]
+            entries = store.entries_of([row.id for row in claimed])
+            return [(row, entries.get(row.id, []), said.get(row.id, [])) for row in claimed]
 
-        return await self.called("entries", Apply(found))  # type: ignore[no-any-return]
+        return await self.called("entries_of", Apply(found))  # type: ignore[no-any-return]
 
     async def said_of(self, run: str) -> tuple[list[JournalEntry], list[InboxRow]]:
         """The entries of a run, and the messages that it has not taken up."""

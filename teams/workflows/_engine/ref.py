@@ -17,6 +17,7 @@ from teams._journal.rows import ENDED, InboxRow, JournalEntry, LifeState, RunRow
 from teams._journal.store import Store
 from teams.errors import RunCancelled
 from teams.workflows._engine.journal import Apply
+from teams.workflows._engine.listeners import follower
 from teams.workflows._engine.messages import AnswerQuestion, AwaitEnd, EditRun, GetRun, GetRuns, RetryRun, Say, StartRun
 from teams.workflows._engine.schedules import (
     ScheduledSlot,
@@ -83,6 +84,8 @@ class RunStatus:
     as `draft#2`."""
     execution: ExecutionChoice | None = None
     """How its steps run, as `execution="auto"` chose it; None: it chose nothing, or not yet."""
+    continued_as: str | None = None
+    """The id of the run that goes on in its place; None: there is none."""
 
 
 class WorkflowRun:
@@ -261,19 +264,7 @@ class EngineRef(SupervisorRef):
         """Starts a run and waits for its end: a future of the result. Options and errors as for `start_workflow`, and
         those of `WorkflowRun.result`.
         """
-        future: Future[Any] = Future(self.runtime.park)
-        message = StartRun(workflow, value, key, priority, timeout, attributes)
-
-        def ended(row: RunRow) -> None:
-            try:
-                future.set(_result_of(row))
-            except Exception as error:  # noqa: BLE001 - whatever it is, the caller hears of it
-                future.set_exception(error)
-
-        self._ask_desk(
-            message, lambda row: self._ask_desk(AwaitEnd(row.id), ended, future.set_exception), future.set_exception
-        )
-        return future
+        return self._asked(StartRun(workflow, value, key, priority, timeout, attributes, until_end=True), _result_of)
 
     def workflow_run(self, id: str) -> WorkflowRun:
         """The run with this id, whichever process started it."""
@@ -449,7 +440,7 @@ def status_of(
     top = {step for step in done if "/" not in step and "#" not in step and "[" not in step}
     ended = row.state in ENDED
     over = frozenset() if graph is None else ended_steps(graph, entries)
-    if row.state == "done":
+    if row.state in ("done", "continued"):
         share: float | None = 100.0
     elif graph is not None:
         share = percentage(graph, over)
@@ -485,8 +476,9 @@ def status_of(
         row.created_at / 1e6,
         None if row.started_at is None else row.started_at / 1e6,
         None if row.ended_at is None else row.ended_at / 1e6,
-        read(row.result),
+        None if row.state == "continued" else read(row.result),
         None if row.error is None else str(decode(row.error)["text"]),
         scores_in(entries),
         execution,
+        follower(row),
     )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from supervisors.spi import SpecError
@@ -11,6 +12,7 @@ from teams._journal import rows
 from teams._journal.codec import decode, encode, text_cell
 from teams._journal.rows import ENDED, Definition, InboxRow, JournalEntry, Result, RunRow, Unit
 from teams._runs.pattern import Pattern
+from teams.workflows._engine.listeners import follower
 from teams.workflows._engine.messages import AnswerQuestion, StartRun
 from teams.workflows._engine.settings import EngineSettings, definition_of, run_row
 from teams.workflows._graph.edit import GraphChanges, KnownNames, changes_from, edited
@@ -68,6 +70,16 @@ def existing(result: Result, row: RunRow) -> RunRow | None:
     if isinstance(result, rows.OtherInput):
         raise KeyTaken(row.workflow, row.key or "", result.run.id)
     return result.run if isinstance(result, rows.Known) and result.run.id != row.id else None
+
+
+def next_of(ended: RunRow | None, message: InboxRow) -> InboxRow | None:
+    """A message to a run that another one goes on for, as it is told to that; None: there is none, or the message is
+    about what only the first one has.
+    """
+    following = (
+        None if ended is None or message.kind not in ("signal", "cancel", "pause", "resume") else follower(ended)
+    )
+    return None if following is None else replace(message, run=following)
 
 
 def refusal(run: str, row: RunRow | None) -> WorkflowError:

@@ -5,15 +5,13 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
-import random
-import uuid
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from supervisors.spi import SpecError
 from teams._journal.codec import encode
-from teams._journal.rows import Definition, RunRow
+from teams._journal.rows import Definition, RunRow, new_run_id
 from teams._runs.pattern import Pattern
 from teams.workflows._graph.edit import KnownNames
 from teams.workflows._graph.file import workflow_from
@@ -28,6 +26,7 @@ RETAIN: Mapping[str, float | None] = {
     "done": 30 * DAY,
     "failed": 90 * DAY,
     "cancelled": 30 * DAY,
+    "continued": 30 * DAY,
 }
 """Seconds for which ended runs are kept, by their state."""
 
@@ -45,19 +44,25 @@ class EngineSettings:
     tracing: bool = False
     names: KnownNames | None = None
     """What the steps of an edit may name; None: that is not known."""
+    _stored: dict[str, tuple[str, bytes]] = field(default_factory=dict, repr=False, compare=False)
+    """The version and the text of each workflow that was asked for."""
 
     def version(self, name: str) -> str:
         """The version of a workflow, by which its runs are pinned."""
-        return hashlib.sha256(self._body(name)).hexdigest()
+        return self._as_stored(name)[0]
 
-    def _body(self, name: str) -> bytes:
-        pattern = self.workflows[name]
-        text = pattern.body if isinstance(pattern, Workflow | CodeWorkflow) else _text(pattern)
-        return text.encode("utf-8", "surrogatepass")
+    def _as_stored(self, name: str) -> tuple[str, bytes]:
+        found = self._stored.get(name)
+        if found is None:
+            pattern = self.workflows[name]
+            text = pattern.body if isinstance(pattern, Workflow | CodeWorkflow) else _text(pattern)
+            body = text.encode("utf-8", "surrogatepass")
+            found = self._stored[name] = (hashlib.sha256(body).hexdigest(), body)
+        return found
 
     def definition(self, name: str, now: int) -> Definition:
         """The workflow as it is stored with its runs."""
-        return Definition(name, self.version(name), self._body(name), now)
+        return Definition(name, *self._as_stored(name), now)
 
     def restored(self, run: str, stored: Definition) -> Pattern:
         """The workflow of a run that began with another version.
@@ -93,11 +98,7 @@ class EngineSettings:
         """A new run that is awake at once."""
         return dataclasses.replace(row, owner=epoch, epoch=epoch, state="running", started_at=now, waiting_for=None)
 
-    @staticmethod
-    def new_id(now: int, source: random.Random) -> str:
-        """A version 7 UUID (RFC 9562): ids sort by the time at which they were made. `now` is in microseconds."""
-        value = (now // 1_000) << 80 | 0x7 << 76 | source.getrandbits(12) << 64 | 0b10 << 62 | source.getrandbits(62)
-        return str(uuid.UUID(int=value))
+    new_id = staticmethod(new_run_id)
 
 
 def definition_of(workflow: Workflow, now: int) -> Definition:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import math
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
@@ -112,7 +113,9 @@ def do(id: str, target: Target, **options: Unpack[WorkOptions]) -> Node:
         undo: A member or a function that undoes the step when the run is cancelled, or fails with
             `on_failure="undo"`. It gets the input and the result of the step. None: nothing is undone. Default: None.
         effects: "at_least_once": a step that was cut off is done again under the same key. "at_most_once": it is not,
-            and the run waits for a decision. Default: "at_least_once".
+            and the run waits for a decision. "transaction": it is done exactly once, in the database of the store; the
+            target is a function that is not async, and gets a `Transaction` with the input and the connection. What it
+            writes there is committed together with its end. Default: "at_least_once".
         returns: The type of its result, which is checked, and restored after a restart. References to fields that it
             does not have are faults. None: what JSON can say. Default: None.
         priority: More is sooner where work has to wait. None: the priority of the run. Default: None.
@@ -329,12 +332,25 @@ def _node(id: str, what: What, options: Mapping[str, Any], faults: list[SpecFaul
         found.append(SpecFault(path, "until: needs max_iterations, the most iterations"))
     if read.get("each") is not None and read.get("max_iterations") is not None:
         found.append(SpecFault(path, "each and max_iterations: nest a workflow with the one in a step with the other"))
+    if read.get("effects") == "transaction":
+        found += [SpecFault(path, f'effects: "transaction" {why}') for why in _no_transaction(what, read)]
     if read.get("quality") is not None and isinstance(what, WaitForSignal | AskPerson | Sleep):
         found.append(SpecFault(path, "quality: is for a step that is work"))
     if read.get("quality") is not None and read.get("max_iterations") is not None:
         found.append(SpecFault(path, "quality and max_iterations: on_low='retry' repeats the step; give one of them"))
     refuse(found)
     return Node(id, what, **read)
+
+
+def _no_transaction(what: What, options: Mapping[str, Any]) -> Iterator[str]:
+    """Why a step cannot be done in the transaction that writes it."""
+    if not isinstance(what, CallFunction):
+        yield "is for a function, which is called in the thread of the store, and not for work of a member"
+        return
+    if inspect.iscoroutinefunction(what.function):
+        yield "is for a function that is not async: it is called in the thread of the store"
+    if options.get("timeout") is not None:
+        yield "and timeout: the transaction cannot be left in its middle; set a limit in the database"
 
 
 def _work(target: Target) -> What:

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from teams.workflows._graph.workflow import Workflow
 
 FailureChoice = Literal["stop", "continue_with_warning", "skip", "undo"]
-Effects = Literal["at_least_once", "at_most_once"]
+Effects = Literal["at_least_once", "at_most_once", "transaction"]
 OnSkipped = Literal["null", "skip", "fail"]
 TimeoutChoice = Literal["fail", "skip"]
 

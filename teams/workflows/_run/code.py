@@ -15,7 +15,7 @@ import uuid
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any, get_type_hints
+from typing import Any, NoReturn, get_type_hints
 
 from supervisors.spi import SpecError, SpecFault
 from teams._checks.fields import seconds_faults
@@ -29,7 +29,17 @@ from teams.workflows._graph.check import id_faults, type_faults
 from teams.workflows._graph.workflow import location
 from teams.workflows._run.keeper import DurableKeeper
 from teams.workflows._run.play import read_value
+from teams.workflows._run.values import write
 from teams.workflows.errors import NeedsEngine, SignalLate
+
+
+class ContinueAsNew(BaseException):
+    """The code of a run ends it, and another run goes on in its place."""
+
+    def __init__(self, input: bytes) -> None:
+        super().__init__("continue_as_new() was called")
+        self.input = input
+
 
 Code = Callable[["WorkflowContext", Any], Awaitable[Any]]
 
@@ -48,7 +58,9 @@ class CodeWorkflow(Pattern):
     """Seconds for a run."""
 
     async def play(self, run: RunContext, value: object) -> object:
-        return await self.function(WorkflowContext(run, self.name), read_value(self.name, self.input, value))
+        return await self.function(
+            WorkflowContext(run, self.name, self.input), read_value(self.name, self.input, value)
+        )
 
     def parts(self) -> Iterator[Target]:
         return iter(())
@@ -98,10 +110,11 @@ class WorkflowContext:
     that of the target, and the second one of the same name gets `#2`, and so on, in the order in which they begin.
     """
 
-    __slots__ = ("_keeper", "_made", "_names", "_run", "_workflow")
+    __slots__ = ("_keeper", "_made", "_names", "_run", "_takes", "_workflow")
 
-    def __init__(self, run: RunContext, workflow: str) -> None:
+    def __init__(self, run: RunContext, workflow: str, takes: Any = None) -> None:
         self._run = run
+        self._takes = takes
         self._workflow = workflow
         self._keeper = run.keeper if isinstance(run.keeper, DurableKeeper) else None
         self._names: dict[str, int] = {}
@@ -199,6 +212,25 @@ class WorkflowContext:
         if not came and default is None:
             raise StepTimeout(self.id, key, SignalLate(self.id, key, "an answer", within or 0.0))
         return value if came else default
+
+    def continue_as_new(self, value: object = None) -> NoReturn:
+        """Ends this run as `continued`, and begins a new one of the same workflow with this input, in one commit: for a
+        workflow that goes on for ever, whose journal would grow without end. The new run has the priority, the
+        attributes and the time limit of this one, and the signals that no step has taken; the key stays with this one.
+        What waits for the end of this run waits for that of the new one. It does not return.
+
+        Call it where nothing is under way: steps that have not ended are called off, and what was done is not undone
+        later. Not inside `except BaseException`, and only in the workflow of the run itself.
+
+        Raises:
+            BadInput: the workflow does not take the input
+            NotStorable: JSON cannot say it
+            NeedsEngine: the run has no engine, or the workflow is a step of another one
+        """
+        if self._keeper is None or self._run.path:
+            raise NeedsEngine(self._workflow, self._run.key("continue_as_new"))
+        read_value(self._workflow, self._takes, value)
+        raise ContinueAsNew(write(value))
 
     def now(self) -> datetime:
         """The time at which the run came here first, in UTC."""

@@ -23,17 +23,22 @@ from actors.spi import ActorRef, ReplyTo, current_clock
 from teams._dispatch.gather import Gathered
 from teams._journal.codec import decode, encode, recorded, unrecorded
 from teams._journal.errors import NotStorable, PayloadTooLarge
-from teams._journal.rows import Definition, EntryKind, InboxRow, JournalEntry, RunRow, Unit, Written
+from teams._journal.rows import Definition, EntryKind, InboxRow, JournalEntry, RunRow, Transacted, Unit, Written
 from teams._members.results import Outcome
 from teams._runs.pattern import Pattern
 from teams._runs.state import BEGAN, RunState
 from teams.errors import NoCapableAgent, StepFailed, StepTimeout
+from teams.workflows._run.transaction import StepTransaction, Transaction
 from teams.workflows._run.values import adapter, read, write, written
-from teams.workflows.errors import AgentMissing, Diverged, TakenOver
+from teams.workflows.errors import AgentMissing, Diverged, TakenOver, TooManyEntries
 
 if TYPE_CHECKING:
     from teams.workflows._graph.workflow import Workflow
 
+MOST_ENTRIES = 50_000
+"""Of a run. Its journal is read as a whole when it is taken up. What ends a step or the run is written all the same."""
+CONTINUED = "(continued)"
+"""The step of its parent that a run is of which goes on in its place."""
 IN_ONE_COMMIT = 3
 """Passes of the event loop in which the steps that an end makes ready may come into its commit."""
 _PART = re.compile(r"[/#\[~]")
@@ -48,7 +53,7 @@ _STEPS = {"StepFailed": StepFailed, "StepTimeout": StepTimeout}
 _END = ("state", "result", "error", "ended_at", "retain_until", "waiting_for", "wake_at", "owner")
 """The columns that the end of a run sets."""
 
-EndState = Literal["done", "failed", "cancelled"]
+EndState = Literal["done", "failed", "cancelled", "continued"]
 Writer = Callable[[Unit, ReplyTo], None]
 
 
@@ -88,7 +93,7 @@ class Passes:
 class _Batch:
     """What follows when a unit of a run is written. The reply to the unit."""
 
-    __slots__ = ("after", "asked", "keeper")
+    __slots__ = ("after", "asked", "keeper", "result")
 
     keeper: DurableKeeper
     """Set when the unit is sent: an idle keeper is in no cycle."""
@@ -97,6 +102,8 @@ class _Batch:
         self.asked: list[asyncio.Future[bool]] = []
         """Waits until it is written."""
         self.after: list[tuple[Callable[..., object], tuple[object, ...]]] = []
+        self.result: Written | None = None
+        """What the store said."""
 
     def done(self) -> bool:
         return False
@@ -190,6 +197,8 @@ class DurableKeeper:
         """Steps that were under way when the process that owned the run died."""
         self.decides: dict[str, Callable[[BaseException], float | None]] = {}
         """For a step: after how many seconds it is tried again if it fails with this error; None: not again."""
+        self._transactions: dict[str, _Batch] = {}
+        """The steps that the store does now, in a transaction each."""
         self.again: dict[str, float | None] = {}
         """What was decided about the steps that failed. It is written with their failure."""
         self.accepts = False
@@ -216,6 +225,10 @@ class DurableKeeper:
         """The steps of the workflow that have begun, by their ids in the graph. The player adds to them."""
         self.edits: set[str] = set()
         """The edits that are decided, by their ids."""
+        self._follow: RunRow | None = None
+        """The run that goes on in place of this one."""
+        self._told: list[InboxRow] = []
+        """Messages to that run."""
         self._definition: Definition | None = None
         """A new version of the workflow, which goes to the store with what is gathered."""
         self._first_version: str | None = None
@@ -319,8 +332,21 @@ class DurableKeeper:
     # What the run says
 
     async def begin(self, step: str, target: str) -> None:
-        self._add("began", step, body=_label(self._declared.get(step, target)))
+        self.note_begin(step, target)
         await self.written()
+
+    def refusal(self) -> TooManyEntries | None:
+        return None if self._seq < MOST_ENTRIES else TooManyEntries(self.row.id, MOST_ENTRIES)
+
+    def _refuse_at(self, step: str) -> None:
+        """Raises StepFailed if the journal is full."""
+        why = self.refusal()
+        if why is not None:
+            raise StepFailed(self.row.id, step, why)
+
+    def note_begin(self, step: str, target: str) -> None:
+        self._add("began", step, body=_label(self._declared.get(step, target)))
+        self._schedule(1)
 
     def declare(self, step: str, said: str) -> None:
         """What a step of code is, before it begins. Raises Diverged if it was something else."""
@@ -350,6 +376,7 @@ class DurableKeeper:
         return not any(step.startswith(f"{gathering}/") for gathering in self._kept)
 
     def _place(self, key: str, value: object = True) -> JournalEntry:
+        self._refuse_at(key)
         self._add("kept", key, body=encode({"place": value}))
         entry = self._places[key] = self._entries[-1]
         return entry
@@ -376,6 +403,34 @@ class DurableKeeper:
         body = encode({"type": type(error).__name__, "error": decode(recorded(error.error)), "again": again})
         self._add("failed", step, seconds, body)
         return self._failure(step, body)
+
+    async def transact(
+        self, step: str, function: Callable[[Transaction], object], value: object, returns: Any
+    ) -> Outcome:
+        """Has a step done in the transaction that writes it; its outcome, once that is written."""
+        batch = self._transactions.get(step)
+        if batch is None:
+            self._send()  # the entries so far come before it
+            name, attempt = unkeyed(step)
+            self._seq += 1
+            entry = JournalEntry(self.row.id, self._seq, "done", name, attempt, self._now(), None, None)
+            decide = self.decides.get(step, _not_again)
+            work = StepTransaction(entry, function, value, returns, decide, current_clock().now)
+            batch = self._transactions[step] = _Batch()
+            batch.keeper = self
+            self._in_flight.append(batch)
+            self._write(Unit(self.row.id, self.row.epoch, entries=(entry,), transact=work), batch)
+        if batch.result is None:
+            told: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
+            batch.asked.append(told)
+            if not await told:
+                await asyncio.get_running_loop().create_future()  # the desk ends the actor
+        del self._transactions[step]
+        self.cut_off.discard(step)
+        assert isinstance(batch.result, Transacted)
+        entry = batch.result.entry
+        assert entry.body is not None
+        return self._failure(step, entry.body) if entry.kind == "failed" else Outcome(read(entry.body, returns))
 
     def recall(self, step: str, returns: Any = None) -> Outcome | None:
         """How a step ended that another process had begun, or this one before the run was taken up again."""
@@ -461,6 +516,18 @@ class DurableKeeper:
             self._add("kept", "(go on)", body=encode({"go_on": now}))
             self._held, self._paused_at = self._held + now - self._paused_at, None
         self.update(state="running", waiting_for=None, wake_at=None, owner=self.row.epoch, **started)
+
+    def taken_up(self, now: int) -> None:
+        """The run was claimed, and goes on. One that was under way when its owner died has nothing to write."""
+        row = self.row
+        if (
+            row.state != "running"
+            or row.waiting_for is not None
+            or row.wake_at is not None
+            or row.started_at is None
+            or self._paused_at is not None
+        ):
+            self.running(now)
 
     def call_off(self, why: str, *, undo: bool) -> None:
         """The run was cancelled; `undo` says whether what was done is undone. It is written: another process undoes the
@@ -573,6 +640,37 @@ class DurableKeeper:
         self.publish(self._has_ended, last)
         self._schedule(1)
 
+    def continued(self, id: str, input: bytes) -> None:
+        """Has the end of the run written, and the begin of the one that goes on in its place. Signals that no step has
+        taken are told to that. The first end counts.
+        """
+        if self.has_ended:
+            return
+        row, now = self.row, self._now()
+        self._follow = replace(
+            row,
+            id=id,
+            key=None,
+            parent=row.id,
+            parent_step=CONTINUED,
+            state="created",
+            waiting_for="a slot",
+            input=input,
+            created_at=now,
+            started_at=None,
+            deadline=None if row.deadline is None else now + (row.deadline - row.created_at),
+            wake_at=None,
+            owner=None,
+            epoch=0,
+            seq=0,
+            trace=None,
+        )
+        signals = [each for each in self._inbox if each.kind == "signal"]
+        self._inbox = [each for each in self._inbox if each.kind != "signal"]
+        # Those that wait in the store go to the new run by themselves.
+        self._told = [replace(each, id=f"{each.id}>{id}", run=id) for each in signals if each.id in self._journalled]
+        self.ended("continued", encode(id), None)
+
     def _has_ended(self, last: RunRow) -> None:
         self.last = last
 
@@ -625,6 +723,7 @@ class DurableKeeper:
         """When the wait of a step is over. It is written when it comes here first."""
         entry = self._began.pop(step, None) or self._lived.get(step)
         if entry is None:
+            self._refuse_at(step)
             until = None if seconds is None else self._now() + round(seconds * 1e6)
             body = encode({"what": what, "until": until, "asks": asks})
             entry = self._add("began" if asks is None else "asked", step, body=body)
@@ -777,7 +876,9 @@ class DurableKeeper:
             _settle(batch.asked, False)
             self.lose(TakenOver(self.row.id))
             return
-        _settle(batch.asked, True)
+        batch.result = result
+        if batch.asked:
+            _settle(batch.asked, True)
         for send, values in batch.after:
             send(*values)
         if self.on_written is not None:
@@ -792,11 +893,13 @@ class DurableKeeper:
         self._lost(self, error)
 
     def _add(self, kind: EntryKind, step: str, seconds: float | None = None, body: bytes | None = None) -> JournalEntry:
-        self._seq += 1
-        name, attempt = unkeyed(step)
-        entry = JournalEntry(self.row.id, self._seq, kind, name, attempt, self._now(), seconds, body)
+        self._seq = seq = self._seq + 1
+        name, attempt = unkeyed(step) if "~" in step else (step, 1)
+        # Half the time of JournalEntry(...), at least twice for each step.
+        entry = tuple.__new__(JournalEntry, (self.row.id, seq, kind, name, attempt, self._now(), seconds, body))
         self._entries.append(entry)
-        self._schedule(IN_ONE_COMMIT)
+        if self._due is None:
+            self._schedule(IN_ONE_COMMIT)
         return entry
 
     def _schedule(self, passes: int) -> None:
@@ -809,15 +912,14 @@ class DurableKeeper:
         self._due = None
         if self.taken_over or not (self._entries or self._update or self._taken):
             return
-        unit = Unit(
-            self.row.id,
-            epoch=self.row.epoch,
-            definition=self._definition,
-            entries=tuple(self._entries),
-            update=self._update,
-            taken=tuple(self._taken),
-        )
-        self._definition = None
+        row = self.row
+        entries, taken = tuple(self._entries), tuple(self._taken)
+        if self._follow is None:
+            unit = Unit(row.id, row.epoch, self._definition, None, entries, self._update, (), taken)
+        else:
+            told = tuple(self._told)
+            unit = Unit(row.id, row.epoch, None, None, entries, self._update, told, taken, self._follow)
+        self._definition = self._follow = None
         batch = self._batch
         self._entries, self._taken, self._update, self._batch = [], [], {}, _Batch()
         batch.keeper = self
@@ -829,6 +931,10 @@ def _settle(asked: list[asyncio.Future[bool]], written: bool) -> None:
     for each in asked:
         if not each.done():
             each.set_result(written)
+
+
+def _not_again(_: BaseException) -> None:
+    return None
 
 
 @lru_cache(maxsize=1_000)

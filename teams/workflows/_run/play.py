@@ -20,7 +20,7 @@ from teams._journal.codec import plain
 from teams._journal.errors import NotStorable
 from teams._journal.rows import InboxRow
 from teams._runs.context import RunContext, end_all
-from teams._runs.pattern import Pattern
+from teams._runs.pattern import Pattern, label
 from teams.errors import NotApproved, RunError, StepFailed, StepTimeout
 from teams.events import StepPassedOver, StepSkipped
 from teams.patterns import Approved, Revision
@@ -30,6 +30,7 @@ from teams.workflows._graph.node import (
     MOST_ITEMS,
     RUN_FIELDS,
     AskPerson,
+    CallFunction,
     InTeam,
     Nested,
     Node,
@@ -338,9 +339,11 @@ class _Player:
 
     def _done(self, node: Node, env: Bindings, default: object, name: str) -> Coroutine[Any, Any, object]:
         """A step, and if it has a quality, until that is high enough."""
-        if node.quality is None:
-            return self._tries(node, env, default, name)
-        return self._rounds(node, node.quality, env, default, name)
+        if node.quality is not None:
+            return self._rounds(node, node.quality, env, default, name)
+        if node.retry is None and node.undo is None:
+            return self._do(node, env, self._input_of(node, env, default), name)
+        return self._tries(node, env, default, name)
 
     async def _rounds(self, node: Node, quality: Quality, env: Bindings, default: object, name: str) -> object:
         """A step whose result is scored, and what follows when that is low. What is written is not scored again."""
@@ -434,16 +437,32 @@ class _Player:
             return self._decided(node, node.input.render, env)
         return default
 
-    async def _do(self, node: Node, env: Bindings, value: object, name: str) -> object:
-        run = self._run
+    def _do(self, node: Node, env: Bindings, value: object, name: str) -> Coroutine[Any, Any, object]:
         target = node.target
-        if isinstance(node.what, Nested) and target is None:
+        if target is None:
+            if not isinstance(node.what, Nested):
+                return self._do_here(node, env, value, name)
             target = self._registered(node.what.workflow)
-        if target is not None:
-            self._refuse_uncertain(node, name)
-            return await run.do(
-                target, value, name=name, timeout=node.timeout, priority=node.priority, returns=node.returns
-            )
+        if node.effects == "at_most_once":
+            self._refuse_uncertain(name)
+        elif node.effects == "transaction":
+            return self._transact(node, value, name)
+        return self._run.do(
+            target, value, name=name, timeout=node.timeout, priority=node.priority, returns=node.returns
+        )
+
+    def _transact(self, node: Node, value: object, name: str) -> Coroutine[Any, Any, object]:
+        """A step in the transaction that writes it."""
+        keeper = self._needs_engine(name)
+        assert isinstance(node.what, CallFunction)
+        key, function = self._run.key(name), node.what.function
+        return self._run.do_written(
+            name, label(function), partial(keeper.transact, key, function, value, node.returns), node.returns
+        )
+
+    async def _do_here(self, node: Node, env: Bindings, value: object, name: str) -> object:
+        """A step that the engine does itself, or has another team do."""
+        run = self._run
         match node.what:
             case InTeam(team, steps):
                 return await self._in_team(node, env, team, steps, value, name)
@@ -465,10 +484,10 @@ class _Player:
             raise AgentMissing(self._run.run, f"workflow {name!r}")
         return found
 
-    def _refuse_uncertain(self, node: Node, name: str) -> None:
+    def _refuse_uncertain(self, name: str) -> None:
         """A step that must not be done twice, and may have been done before its process died."""
         key = self._run.key(name)
-        if node.effects == "at_most_once" and self._keeper is not None and key in self._keeper.cut_off:
+        if self._keeper is not None and key in self._keeper.cut_off:
             raise Uncertain(self._run.run, key)
 
     async def _in_team(

@@ -16,6 +16,7 @@ from teams._dispatch.ask import asked
 from teams._dispatch.messages import AwaitPart, EndRun
 from teams._journal.codec import decode, encode, recorded
 from teams._journal.errors import NotStorable
+from teams._journal.rows import new_run_id
 from teams._members.results import Outcome
 from teams._runs.context import RunContext
 from teams._runs.interrupt import is_interrupt
@@ -24,10 +25,11 @@ from teams._runs.state import RunState, cancelled
 from teams.errors import RunCancelled, RunError, RunFailed, StepFailed
 from teams.events import RunBegan, RunEnded, RunEvent
 from teams.workflows._graph.workflow import Workflow
+from teams.workflows._run.code import ContinueAsNew
 from teams.workflows._run.keeper import DurableKeeper, Undoable
 from teams.workflows._run.values import written
 from teams.workflows.errors import AgentMissing, Blocked, RunTimeout, UndoFailed
-from teams.workflows.events import RunBlocked, RunCancelling, RunStepUndone
+from teams.workflows.events import RunBlocked, RunCancelling, RunContinued, RunStepUndone
 
 TEAM_LOOK = 0.1
 """Seconds between two looks whether a team is up again."""
@@ -86,7 +88,7 @@ class DurableRun(Actor):
             if outcome.error is not None:
                 context.call_off("", "its run has failed" if record.cancelled is None else "its run was cancelled")
                 outcome = await self._undone(context, outcome)
-            await self._end(outcome)
+            await self._end(context, outcome)
         except Blocked as error:
             keeper.set_aside()
             keeper.update(state="blocked", waiting_for=str(error), wake_at=None, owner=None)
@@ -124,6 +126,8 @@ class DurableRun(Actor):
                 return Outcome(await record.pattern.play(context, record.value))
         except Blocked:
             raise
+        except ContinueAsNew as again:
+            return Outcome(again) if record.cancelled is None else Outcome(error=cancelled(record))
         except BaseException as error:  # a pattern that failed would fail again
             if record.cancelled is not None and (isinstance(error, asyncio.CancelledError) or is_cancelled(error)):
                 if task is not None and task.cancelling():
@@ -178,20 +182,28 @@ class DurableRun(Actor):
 
     # The end
 
-    async def _end(self, outcome: Outcome) -> None:
+    async def _end(self, context: RunContext, outcome: Outcome) -> None:
         record, keeper = self._record, self._keeper
         if keeper.has_ended:  # an earlier incarnation of this actor, which crashed before it was written
             await keeper.written()
             record.settle(outcome)
             return
         body: bytes | None = None
-        if outcome.error is None:
+        again = outcome.value if isinstance(outcome.value, ContinueAsNew) else None
+        if again is not None:
+            outcome = Outcome(None)
+            context.call_off("", "its run goes on in another one")
+        elif outcome.error is None:
             try:
                 body, value = written(outcome.value, getattr(record.pattern, "returns", None))
                 outcome = Outcome(value)
             except NotStorable as error:
                 outcome = Outcome(error=RunFailed(record.id, StepFailed(record.id, "(result)", error), record.partial))
-        if outcome.error is None:
+        if again is not None:
+            following = new_run_id(round(self.runtime.clock.wall() * 1e6), self.runtime.random)
+            keeper.continued(following, again.input)
+            self._tell(RunContinued, self.runtime.now(), following)
+        elif outcome.error is None:
             keeper.ended("done", body, None)
         else:
             keeper.ended("failed" if record.cancelled is None else "cancelled", None, failure(outcome.error))

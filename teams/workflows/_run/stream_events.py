@@ -130,6 +130,6 @@ class RunComplete(StreamEvent):
 
     kind: ClassVar[str] = "run_complete"
     state: str
-    """"done", "failed" or "cancelled"."""
+    """"done", "failed", "cancelled" or "continued"."""
     error: str | None
     """Why it has no result. None: it has one, or it was tried again since."""

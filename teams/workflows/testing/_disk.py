@@ -263,6 +263,11 @@ class Connection:
         found: list[JournalEntry] = self._reading("entries", run, after)
         return found
 
+    def entries_of(self, runs: Collection[str]) -> dict[str, list[JournalEntry]]:
+        """The entries of several runs, in order; no key for a run that has none."""
+        found: dict[str, list[JournalEntry]] = self._reading("entries_of", runs)
+        return found
+
     def definition(self, workflow: str, version: str) -> Definition | None:
         """One version of a workflow, if it is stored."""
         found: Definition | None = self._reading("definition", workflow, version)

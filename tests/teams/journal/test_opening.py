@@ -29,7 +29,7 @@ from teams._journal.sql_tables import METADATA, REVISIONS, VERSION_TABLE
 from teams._journal.store import Durability
 from tests import forked
 from tests.teams.journal import cast
-from tests.teams.journal.cast import LEASE, begin, empty_file, entry, message, place, postgres
+from tests.teams.journal.cast import LEASE, begin, empty_file, entry, message, place, postgres, row
 
 PACKAGES = str(Path(teams.__file__).parents[1])
 SCRIPTS = Path(teams.__file__).parent / "_journal" / "migrations"
@@ -155,7 +155,30 @@ def test_a_database_that_is_newer_than_the_code_is_refused(tmp_path: Path) -> No
     with sqlite3.connect(tmp_path / "runs.db") as connection:
         connection.execute(f"UPDATE {VERSION_TABLE} SET version_num = '9999'")
     connection.close()
-    assert "it is of a newer version of letitcrash (revision 9999, this one knows up to 0001)" in refused(url)
+    known = f"this one knows up to {REVISIONS[-1]}"
+    assert f"it is of a newer version of letitcrash (revision 9999, {known})" in refused(url)
+
+
+def test_a_store_of_the_first_revision_is_brought_to_the_last(tmp_path: Path) -> None:
+    path = tmp_path / "runs.db"
+    url = empty_file(path)
+    with sqlite3.connect(path) as connection:
+        connection.execute("DROP INDEX run_retain")
+        old = "state IN ('done', 'failed', 'cancelled')"
+        connection.execute(f"CREATE INDEX run_retain ON run (retain_until) WHERE {old}")
+        connection.execute(f"UPDATE {VERSION_TABLE} SET version_num = '0001'")
+    connection.close()
+    store = open_store(url)
+    epoch = store.register("host", 1, 10)
+    start = row(owner=epoch, epoch=epoch, state="continued", retain_until=1)
+    store.commit([Unit("run", epoch, start=start)])
+    assert store.purge(2, 10) == 1
+    store.close()
+    with sqlite3.connect(path) as connection:
+        (sql,) = connection.execute("SELECT sql FROM sqlite_master WHERE name = 'run_retain'").fetchone()
+        assert "'continued'" in sql
+        assert connection.execute(f"SELECT version_num FROM {VERSION_TABLE}").fetchone() == (REVISIONS[-1],)
+    connection.close()
 
 
 def test_a_newer_postgres_schema_is_refused() -> None:

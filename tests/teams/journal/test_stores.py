@@ -174,6 +174,38 @@ def test_a_batch_that_is_sent_again_changes_nothing(store: Store) -> None:
     assert (store.runs(), store.entries("run"), store.entries("child"), store.inbox()) == before
 
 
+def test_a_run_that_goes_on_in_place_of_another_begins_with_its_end(store: Store) -> None:
+    epoch = owned(store, "run")
+    store.commit([Unit("run", inbox=(message("early"), message("taken")))])
+    end = {"state": "continued", "result": b'"next"', "owner": None}
+    told = message("told>next", "next")
+    follow = row("next", parent="run")
+    unit = Unit("run", epoch, None, None, (entry(2, kind="ended"),), end, (told,), ("taken",), follow)
+    late = Unit("run", inbox=(message("late"),))
+    for _ in range(2):  # sent again, it changes nothing
+        assert store.commit([unit, late]) == [Written(), MessageRefused("already_ended", "run")]
+        assert store.run("next") == follow
+        assert [(each.id, each.run) for each in store.inbox()] == [("early", "next"), ("told>next", "next")]
+    assert [each.id for each in store.claim(epoch, 10)] == ["next"]
+
+
+def test_a_run_that_was_lost_begins_none_in_its_place(store: Store) -> None:
+    epoch = owned(store, "run")
+    unit = Unit("run", epoch + 1, None, None, (entry(2),), {}, (), (), row("next"))
+    assert store.commit([unit]) == [Fenced(epoch)]
+    assert store.run("next") is None
+    with pytest.raises(ValueError, match="need an epoch"):
+        Unit("run", follow=row("next"))
+
+
+def test_the_entries_of_several_runs_come_by_run(store: Store) -> None:
+    epoch = owned(store, "a", "b", "c")
+    store.commit([Unit(run, epoch, entries=(entry(2, run), entry(3, run, body=LARGE))) for run in ("b", "a")])
+    found = store.entries_of(["b", "a", "c", "unknown"])
+    assert found == {run: store.entries(run) for run in ("a", "b", "c")}
+    assert store.entries_of([]) == {}
+
+
 def test_a_batch_sent_again_after_later_entries_changes_nothing(store: Store) -> None:
     epoch = owned(store, "run")
     batch = [Unit("run", epoch, entries=(entry(2),), update={"state": "running"})]
