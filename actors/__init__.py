@@ -27,7 +27,7 @@ if TYPE_CHECKING:
         NameRegistered,
         NameReleased,
     )
-    from actors._core.process import ProcessSpec, process
+    from actors._core.process import PlaceSpec, ProcessSpec, RaySpec, process, ray
     from actors._core.ref import ActorRef
     from actors._core.reply import Reply
     from actors._core.stopping import stop_requested, wait_for_stop
@@ -189,6 +189,7 @@ __all__ = [
     "NotSendable",
     "OptionError",
     "PlaceLost",
+    "PlaceSpec",
     "ProcessSpec",
     "Quarantine",
     "QuarantineDiscarded",
@@ -196,6 +197,7 @@ __all__ = [
     "Quarantined",
     "QuarantinedMessage",
     "Redelivered",
+    "RaySpec",
     "RemoteError",
     "Reply",
     "ReservedName",
@@ -233,6 +235,7 @@ __all__ = [
     "handles",
     "prioritized",
     "process",
+    "ray",
     "sleep",
     "stop_requested",
     "wait_for_stop",
@@ -258,7 +261,7 @@ if not TYPE_CHECKING:
                 "NameRegistered",
                 "NameReleased",
             ],
-            "actors._core.process": ["ProcessSpec", "process"],
+            "actors._core.process": ["PlaceSpec", "ProcessSpec", "RaySpec", "process", "ray"],
             "actors._core.ref": ["ActorRef"],
             "actors._core.reply": ["Reply"],
             "actors._core.stopping": ["stop_requested", "wait_for_stop"],

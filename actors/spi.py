@@ -36,7 +36,18 @@ from actors._core.messages import (
 )
 from actors._core.outcomes import settle_failure
 from actors._core.placed import placed_type
-from actors._core.process import HOSTS, HostName, ProcessSpec, faults_in, is_host, process, sending_fault
+from actors._core.process import (
+    HOSTS,
+    HostName,
+    PlaceSpec,
+    ProcessSpec,
+    extra_fault,
+    is_host,
+    place_spec,
+    process,
+    ray,
+    sending_fault,
+)
 from actors._core.props import Props, wrong_host
 from actors._core.ref import A, ActorRef, HasRef, of_class
 from actors._core.reply import CallbackReply
@@ -327,6 +338,7 @@ __all__ = [
     "NotAnActor",
     "NotInRuntime",
     "Parking",
+    "PlaceSpec",
     "ProcessSpec",
     "Props",
     "Record",
@@ -361,7 +373,6 @@ __all__ = [
     "declares",
     "deliver",
     "described",
-    "faults_in",
     "finish",
     "gone",
     "handler_for",
@@ -376,9 +387,11 @@ __all__ = [
     "notice",
     "of_class",
     "option_faults",
+    "place_spec",
     "placed_type",
     "post",
     "process",
+    "ray",
     "pykka_fault",
     "refuse_on_loop",
     "said",

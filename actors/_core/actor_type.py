@@ -77,6 +77,10 @@ class ActorType:
         actor.__init__(*args, **kwargs)
         return actor
 
+    def waits_for(self, cell: Cell) -> str:
+        """What a start of such an actor waits for beside its own hooks, in words; empty: nothing."""
+        return ""
+
     def farewell(self, cell: Cell, reason: ExitReason) -> hooks.Rest:
         """The hooks of the end of an incarnation. On its host."""
         return (hooks.carry_over if self.carries and cell.supervised else hooks.end)(cell, reason)

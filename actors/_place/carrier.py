@@ -5,9 +5,11 @@ A carrier knows nothing of actors and messages. The place and its peer know noth
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import sys
 from collections.abc import Mapping
+from contextvars import Context
 from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
@@ -19,6 +21,16 @@ if TYPE_CHECKING:
 PROTOCOL = 1
 """The version of the frames between a place and its peer."""
 VERSION = f"Python {sys.version.split()[0]} with protocol {PROTOCOL}"
+
+
+class LoopOwner(Protocol):
+    """What has an event loop on which processes are started: the runtime of a program, or a keeper."""
+
+    loop: asyncio.AbstractEventLoop
+    context: Context
+    """What runs on the loop runs in a copy of it."""
+    kill_grace: float
+    """The seconds that the end of what it kills may take."""
 
 
 class Carried(Protocol):
@@ -41,6 +53,8 @@ class Carrier(Protocol):
 
     name: str
     """What it is in words, such as `process 4711`."""
+    knows_begun: bool
+    """Whether `last_begun` is certain, now that the runtime is gone. Otherwise a later message may have been begun."""
 
     def begin(self, *first: object) -> None:
         """Asks for the runtime, and sends it this frame. Raises OSError. Returns before the runtime is up."""

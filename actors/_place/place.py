@@ -47,7 +47,7 @@ class ActorPlace:
         self.traffic = Traffic(self, cell, kind)
         self._outward = Outward(self, cell)
         self._carrier: Carrier = host.carriers.carrier(self, cell, kind)
-        self._begun = self._closed = False
+        self._begun = self._closed = self._spoken = False
         self._ending = False
         """Whether the actor there ends, by a crash or its own wish, or was told to."""
         self._killed = False
@@ -63,6 +63,11 @@ class ActorPlace:
     def name(self) -> str:
         """What it is in words, such as `process 4711`."""
         return self._carrier.name
+
+    @property
+    def waits_for(self) -> str:
+        """What the start waits for, in words; empty: the runtime over there is up, and its actor is starting."""
+        return "" if self._spoken else self.name
 
     def begin(self, start: PlacedStart) -> None:
         """Asks for the runtime over there. Raises `NotSendable` when what it begins with cannot be pickled, and
@@ -146,7 +151,7 @@ class ActorPlace:
         if cell.incarnation == self.incarnation:
             crash = None if self._killed or self._gone is not None or not self.started.done() else error
             try:
-                self.traffic.settle(crash, self.last_begun()[0])
+                self.traffic.settle(crash, self.last_begun()[0], certain=self._carrier.knows_begun)
             except BaseException as failure:  # noqa: BLE001 - see LoopHost._drain
                 self._runtime.turn_failed(cell, failure)
         self._close()
@@ -203,6 +208,7 @@ class ActorPlace:
         return self.codec.decode_error(self.path, encoded, self.name)
 
     def _hello(self, version: str) -> None:
+        self._spoken = True
         if version != VERSION and not self.started.done():
             self._failed_start(VersionMismatch(self.path, VERSION, version))
             self._carrier.kill()

@@ -13,7 +13,8 @@ import sys
 from time import monotonic
 from typing import TYPE_CHECKING, Any
 
-from actors._place.carrier import Carried
+from actors._core.process import ProcessSpec
+from actors._place.carrier import Carried, LoopOwner
 from actors._place.launcher import Launcher, signal_name
 from actors._place.link import NOTES, FrameLink
 from actors.errors import PlaceLost
@@ -21,28 +22,18 @@ from actors.errors import PlaceLost
 if TYPE_CHECKING:
     from actors._core.cell import Cell
     from actors._core.placed import PlacedType
-    from actors._runtime.runtime import Runtime
 
 
 class ProcessCarriers:
     """Makes the processes of a program."""
 
-    def __init__(self, runtime: Runtime) -> None:
+    def __init__(self, runtime: LoopOwner) -> None:
         self._runtime = runtime
         self.launcher = Launcher(runtime)
 
     def carrier(self, place: Carried, cell: Cell, kind: PlacedType) -> ProcessCarrier:
         """Makes the carrier of a place."""
-        spec, module = kind.spec, kind.actor_class.__module__
-        request = {
-            "path": place.path,
-            "memory": spec.memory,
-            "cpus": spec.cpus,
-            "nice": spec.nice,
-            "preload": (module,) if spec.preload is None else spec.preload,
-            "main": main_module() if module == "__main__" else None,
-        }
-        return ProcessCarrier(self._runtime, self.launcher, place, request)
+        return ProcessCarrier(self._runtime, self.launcher, place, request_of(place.path, kind))
 
     async def close(self) -> None:
         """Ends the zygote. Every place has ended."""
@@ -57,11 +48,30 @@ class ProcessCarriers:
         self.launcher.forked_away()
 
 
+def request_of(path: str, kind: PlacedType) -> dict[str, Any]:
+    """What the process of this actor is like, for what forks it."""
+    spec, module = kind.spec, kind.actor_class.__module__
+    return {
+        "path": path,
+        "memory": spec.memory,
+        "cpus": spec.cpus if isinstance(spec, ProcessSpec) else None,
+        "nice": spec.nice,
+        "preload": (module,) if spec.preload is None else spec.preload,
+        "main": main_module() if module == "__main__" else None,
+    }
+
+
 class ProcessCarrier:
     """Carries one incarnation in a process."""
 
-    def __init__(self, runtime: Runtime, launcher: Launcher, place: Carried, request: dict[str, Any]) -> None:
+    knows_begun = True
+
+    def __init__(
+        self, runtime: LoopOwner, launcher: Launcher, place: Carried, request: dict[str, Any], where: str = ""
+    ) -> None:
+        """`where`: what its name says beside the number of the process, such as ` on the node 10.0.0.1`."""
         self._runtime = runtime
+        self._where = where
         self._launcher = launcher
         self._place = place
         self._wanted = request
@@ -115,7 +125,7 @@ class ProcessCarrier:
 
     def forked(self, pid: int) -> None:
         """The process runs."""
-        self.name = f"process {pid}"
+        self.name = f"process {pid}{self._where}"
         self._forked = True
         with contextlib.suppress(ProcessLookupError):  # it has ended, which the zygote tells
             self._process = os.pidfd_open(pid)

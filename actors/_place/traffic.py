@@ -214,11 +214,15 @@ class Traffic:
         """The messages that the process has, in whatever state."""
         return [*self._under_way.values(), *self._aside.values(), *self._owed.values()]
 
-    def settle(self, error: BaseException | None, last: int) -> None:
+    def settle(self, error: BaseException | None, last: int, *, certain: bool) -> None:
         """The process is gone: decides on the messages that were under way. With an error the incarnation crashes by
-        it. `last` is the number of the last message that the actor has begun with.
+        it. `last` is the number of the last message that the actor has begun with; if it is not certain, the actor may
+        have begun with as many messages as it handles at once.
         """
         cell = self._cell
+        if not certain:
+            left = [number for number in self._under_way if self._concurrency > 1 or number >= last]
+            last = max([last, *left[: self._concurrency]])
         begun, waiting = self._split(last)
         self._under_way.clear()
         for timer in self._timed.values():

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 
 from pydantic_core import PydanticCustomError
 
-from actors.spi import Actor, MailboxSpec, ProcessSpec, is_host, sending_fault, shown, wrong_host
+from actors.spi import Actor, MailboxSpec, PlaceSpec, extra_fault, is_host, sending_fault, shown, wrong_host
 from supervisors._specs.fields import check_host
 from supervisors._specs.start_kind import StartKind, kind_of
 from supervisors.errors import SpecError, SpecFault
@@ -43,11 +43,11 @@ def start_faults(start: object, values: Mapping[str, object]) -> list[str]:
     if kind is StartKind.ACTOR:
         assert isinstance(start, type)
         if not issubclass(start, Actor):  # a class of pykka's may have an attribute of this name
-            problem = wrong_host(start, host) if isinstance(_host(host), ProcessSpec) else None
+            problem = wrong_host(start, host) if isinstance(_host(host), PlaceSpec) else None
             return [] if problem is None else [problem]
         where = _host(start.host if host is None else host)
         problem = wrong_host(start, where) if is_host(where) else None
-        if problem is None and isinstance(where, ProcessSpec):
+        if problem is None and isinstance(where, PlaceSpec):
             return process_faults(start, where, values)
         return [] if problem is None else [problem]
     if not isinstance(kind, StartKind):
@@ -58,7 +58,7 @@ def start_faults(start: object, values: Mapping[str, object]) -> list[str]:
             kind is StartKind.FUNCTION and _is(host, "loop")
         ),
         f"host=process() with {kind.value}: give the child an actor class, whose handler does the work": (
-            isinstance(_host(host), ProcessSpec)
+            isinstance(_host(host), PlaceSpec)
         ),
         f"redeliver={shown(redeliver, 60)} with {kind.value}, which takes no messages": (
             isinstance(redeliver, int) and redeliver > 0
@@ -76,11 +76,13 @@ def _host(host: object) -> object:
         return host
 
 
-def process_faults(start: type[Actor], host: ProcessSpec, values: Mapping[str, object]) -> list[str]:
+def process_faults(start: type[Actor], host: PlaceSpec, values: Mapping[str, object]) -> list[str]:
     """Why actors of this class cannot run in processes of their own with these values of their spec."""
     faults = []
     if (problem := sending_fault(start)) is not None:
-        faults.append(f"host=process(): {problem}")
+        faults.append(f"host={host}(): {problem}")
+    if (problem := extra_fault(host)) is not None:
+        faults.append(f"host={host}(): {problem}")
     redeliver = values.get("redeliver", 0)
     if host.prefetch > 1 and start.concurrency > 1 and isinstance(redeliver, int) and redeliver > 0:
         faults.append(

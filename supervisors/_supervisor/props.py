@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 import pykka
 
-from actors.spi import Actor, ProcessSpec, Props, Runtime, placed_type
+from actors.spi import Actor, PlaceSpec, ProcessSpec, Props, Runtime, placed_type
 from supervisors._specs.spec import DEFAULT_MAILBOX, Grace, Spec, SupervisorSpec
 from supervisors._specs.start_kind import StartKind, kind_of
 from supervisors._supervisor.task import FunctionChild, Promise, Task
@@ -31,7 +31,7 @@ def props_for(spec: Spec, runtime: Runtime, path: str) -> Props:
         kwargs = spec.args
     else:
         args = tuple(spec.args)
-    host: str | ProcessSpec | None = spec.host
+    host: str | PlaceSpec | None = spec.host
     if isinstance(start, Promise):
         kind, args, kwargs = runtime.kind(Task), (start,), {}
         host = host or start.host
