@@ -373,6 +373,7 @@ __all__ = [
     "declares",
     "deliver",
     "described",
+    "extra_fault",
     "finish",
     "gone",
     "handler_for",

@@ -276,8 +276,9 @@ def ray(
 
 def place_spec(options: Mapping[object, object]) -> PlaceSpec:
     """The host that a mapping describes, as in a file. Raises ValueError with the faults, a sentence each."""
+    kinds: dict[object, type[PlaceSpec]] = {"process": ProcessSpec, "ray": RaySpec}
     kind = options.get("kind")
-    made: type[PlaceSpec] | None = {"process": ProcessSpec, "ray": RaySpec}.get(kind) if type(kind) is str else None
+    made = kinds.get(kind) if type(kind) is str else None
     if made is None:
         raise ValueError(f"kind: must be 'process' or 'ray', got {shown(kind, 60)}")
     try:
@@ -308,7 +309,8 @@ def is_host(value: object) -> TypeGuard[HostChoice]:
 def require_extra(host: PlaceSpec) -> None:
     """Raises `MissingExtra` if what the host needs is not installed. Imports nothing."""
     module = host.kind
-    if module in EXTRA_OF and find_spec(module) is None:
+    found = find_spec(module) if module in EXTRA_OF else None
+    if module in EXTRA_OF and (found is None or found.origin is None):  # a folder of that name is not the package
         raise MissingExtra(module, f"{NAME}[{EXTRA_OF[module]}]")
 
 

@@ -77,9 +77,11 @@ class RayCarriers:
         for keeper in self._keepers.values():
             keeper.end()
         self._keepers.clear()
-        ends = [keeper.ended for keeper in self._threads]
+        ends = {asyncio.wrap_future(keeper.ended): keeper for keeper in list(self._threads)}
         if ends:
-            await asyncio.wait([asyncio.wrap_future(each) for each in ends], timeout=self._runtime.kill_grace)
+            done, _ = await asyncio.wait(ends, timeout=self._runtime.kill_grace)
+            for each in done:
+                ends[each].thread.join()
 
     def abandon(self) -> None:
         """Ends every keeper, and waits for nothing."""
@@ -210,7 +212,8 @@ class KeeperHandle:
         self._joined = False
         self._handle: Any = None
         self._calls: SimpleQueue[Callable[[], None] | None] = SimpleQueue()
-        threading.Thread(target=self._run, name=f"{NAME}-ray-{path}", daemon=True).start()
+        self.thread = threading.Thread(target=self._run, name=f"{NAME}-ray-{path}", daemon=True)
+        self.thread.start()
 
     # What the program says
 
@@ -336,7 +339,7 @@ class KeeperHandle:
 
         from actors._ray.keeper import Keeper
 
-        actor_class = ray.remote(Keeper).options(  # type: ignore[call-overload]
+        actor_class = ray.remote(Keeper).options(
             num_cpus=spec.num_cpus,
             num_gpus=spec.num_gpus,
             resources=dict(spec.resources) or None,

@@ -26,12 +26,11 @@ from actors import (
     RemoteError,
     StartError,
     VersionMismatch,
-    process,
 )
 from actors._place.process import ProcessCarriers
 from supervisors import child, start, supervisor
 from tests.places import cast
-from tests.places.cast import Door, Listener, Load, Performer, crash_of, noting, pid, placed, stage, tree
+from tests.places.cast import Door, Listener, Load, Performer, crash_of, noting, pid, placed, placing, stage, tree
 from tests.support import in_loop
 
 ENDS = [
@@ -110,7 +109,7 @@ async def test_an_answer_that_cannot_travel_is_an_error_of_the_asker(message: An
 
 @in_loop
 async def test_the_memory_limit_raises_a_memory_error() -> None:
-    async with tree(placed(host=process(memory="512 MiB"))) as (_, root):
+    async with tree(placed(host=placing(memory="512 MiB"))) as (_, root):
         a = root.child("a")
         down = a.monitor()
         with pytest.raises(MemoryError):
@@ -212,7 +211,7 @@ async def test_kill_ends_a_process_whatever_it_does(message: Any, tmp_path: Path
 async def test_a_process_that_does_not_stop_in_time_is_killed(tmp_path: Path) -> None:
     door = Door(tmp_path)
     async with stage() as s:
-        a = await s.runtime.spawn(Performer, host=process(), shutdown=0.05)
+        a = await s.runtime.spawn(Performer, host=placing(), shutdown=0.05)
         a.tell(door.then(cast.spin))
         await door.opened()
         a.stop(block=False, drain=False)
@@ -276,16 +275,16 @@ async def test_places_go_on_when_what_forked_them_ends_and_new_ones_start() -> N
 async def test_an_import_that_starts_a_thread_is_refused_by_its_name() -> None:
     async with stage() as s:
         with pytest.raises(StartError, match="started the thread 'a thread of an import'") as caught:
-            await s.runtime.spawn(Performer, host=process(preload=["tests.places.threaded"]))
+            await s.runtime.spawn(Performer, host=placing(preload=["tests.places.threaded"]))
         assert isinstance(caught.value.__cause__, OSError)
-        a = await s.runtime.spawn(Performer, host=process())
+        a = await s.runtime.spawn(Performer, host=placing())
         assert await a.call("answer") == "answer"
 
 
 @in_loop
 async def test_a_module_that_cannot_be_imported_fails_the_start() -> None:
     async with stage() as s:
-        a = await s.runtime.spawn(Performer, host=process(preload=["tests.places.not_there"]))
+        a = await s.runtime.spawn(Performer, host=placing(preload=["tests.places.not_there"]))
         load: object = Load(number=1)
         assert await a.call(load) == load
 
@@ -295,7 +294,7 @@ async def test_another_version_over_there_fails_the_start(monkeypatch: pytest.Mo
     monkeypatch.setattr("actors._place.place.VERSION", "Python 2.7")
     async with stage() as s:
         with pytest.raises(StartError) as caught:
-            await s.runtime.spawn(Performer, host=process())
+            await s.runtime.spawn(Performer, host=placing())
         assert isinstance(caught.value.__cause__, VersionMismatch)
 
 
@@ -303,9 +302,9 @@ async def test_another_version_over_there_fails_the_start(monkeypatch: pytest.Mo
 async def test_arguments_that_cannot_be_pickled_fail_the_start() -> None:
     async with stage() as s:
         with pytest.raises(StartError, match="cannot be pickled"):
-            await s.runtime.spawn(Performer, args=(cast.Unsendable(),), host=process())
+            await s.runtime.spawn(Performer, args=(cast.Unsendable(),), host=placing())
         with pytest.raises(StartError, match="cannot be read"):
-            await s.runtime.spawn(Performer, args=(cast.Unreadable(),), host=process())
+            await s.runtime.spawn(Performer, args=(cast.Unreadable(),), host=placing())
 
 
 @in_loop
@@ -316,11 +315,11 @@ async def test_no_room_for_a_process_fails_the_start_and_leaks_nothing(monkeypat
         raise OSError(24, "Too many open files")
 
     async with stage() as s:
-        a = await s.runtime.spawn(Performer, host=process())
+        a = await s.runtime.spawn(Performer, host=placing())
         for name in ("memfd_create", "pipe", "dup"):
             with monkeypatch.context() as patched:
                 patched.setattr(f"os.{name}", none)
                 with pytest.raises(StartError, match="Too many open files"):
-                    await s.runtime.spawn(Performer, args=(a,), host=process())
+                    await s.runtime.spawn(Performer, args=(a,), host=placing())
         assert a.status().monitors == 0
         assert await a.call(1) == 1

@@ -1,0 +1,252 @@
+"""What happens to an actor on a node of Ray, and what its askers, its supervisor and its messages get."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from typing import Any
+
+import psutil
+import pytest
+
+from actors import (
+    ActorDeadError,
+    DeadLetter,
+    Killed,
+    Lost,
+    PlaceLost,
+    StartError,
+    StartTimeout,
+    VersionMismatch,
+)
+from actors import ray as ray_host
+from tests.on_ray.conftest import STORE
+from tests.places import cast
+from tests.places.cast import Door, noting, pid, placed, placing, stage, tree
+from tests.places.test_failure_matrix import (  # noqa: F401
+    ENDS,
+    test_a_handler_that_raises_is_a_crash_with_the_traceback_from_there,
+    test_a_handler_timeout_ends_the_process_and_the_message_is_known,
+    test_a_message_that_cannot_be_read_is_refused_and_the_actor_lives,
+    test_a_message_that_cannot_be_sent_is_refused_and_the_actor_lives,
+    test_a_message_that_ends_its_process_is_redelivered_then_quarantined,
+    test_a_process_that_does_not_stop_in_time_is_killed,
+    test_a_process_that_is_killed_while_idle_is_noticed,
+    test_an_answer_that_cannot_travel_is_an_error_of_the_asker,
+    test_an_asked_message_is_not_delivered_again,
+    test_an_exception_that_cannot_be_pickled_is_told_by_its_class_and_text,
+    test_arguments_that_cannot_be_pickled_fail_the_start,
+    test_kill_ends_a_process_whatever_it_does,
+    test_others_go_on_while_a_process_computes,
+    test_the_stack_of_a_segfault_is_in_the_error,
+)
+from tests.support import in_loop
+
+
+def parent(_: Any) -> int:
+    """The process that forks those of the actor: it stays as long as the keeper does."""
+    return os.getppid()
+
+
+def keeper_of(process_id: int) -> int:
+    """The process of the Ray actor that has started this one."""
+    return int(psutil.Process(process_id).parents()[1].pid)
+
+
+class Node:
+    """A node of the cluster, and its processes."""
+
+    def __init__(self, cluster: Any, name: str) -> None:
+        self.cluster = cluster
+        self.node = cluster.add_node(num_cpus=0, resources={name: 2}, object_store_memory=STORE)
+        (raylet,) = [each.process.pid for each in self.node.all_processes["raylet"]]
+        self.raylet = psutil.Process(raylet)
+
+    def signal(self, number: int) -> None:
+        """Sends a signal to every process of the node."""
+        for each in [self.raylet, *self.raylet.children(recursive=True)]:
+            os.kill(each.pid, number)
+
+    def remove(self) -> None:
+        """Ends the node, in whatever state it is."""
+        for each in [self.raylet, *self.raylet.children(recursive=True)]:
+            if each.is_running():
+                each.kill()
+        self.cluster.remove_node(self.node, allow_graceful=False)
+
+
+@pytest.fixture
+def side(cluster: Any) -> Iterator[Node]:
+    """A node that has the resource `side`, as no other has."""
+    node = Node(cluster, "side")
+    yield node
+    node.remove()
+
+
+@pytest.mark.parametrize(("message", "number", "code", "how"), ENDS, ids=lambda value: getattr(value, "__name__", ""))
+@in_loop
+async def test_the_end_of_the_process_is_told_as_by_its_own_machine(
+    message: Any, number: Any, code: Any, how: str
+) -> None:
+    """Guards the reason: Ray itself says the same text for each of these ends."""
+    async with tree(placed()) as (s, root):
+        a = root.child("a")
+        process_id = await a.call(pid)
+        down = a.monitor()
+        asked = a.ask(message, block=False)
+        a.tell(noting(1))
+        with pytest.raises(PlaceLost, match=how):
+            await asked
+        reason = (await down).reason
+        assert isinstance(reason, Lost)
+        assert (reason.signal, reason.exit_code) == (number, code)
+        assert reason.how.startswith(f"process {process_id} on the node ")
+        assert reason.how.endswith(how)
+        assert reason.max_rss is not None
+        assert reason.cpu is not None
+        assert await a.call(cast.notes) == [1]
+        assert [letter.reason for letter in s.seen(DeadLetter)] == ["lost"]
+
+
+@in_loop
+async def test_the_keeper_of_the_resources_stays_between_incarnations() -> None:
+    async with tree(placed()) as (_, root):
+        a = root.child("a")
+        before = await a.call(parent)
+        a.tell(cast.segfault)
+        assert await a.call(parent) == before
+        assert a.incarnation == 2
+
+
+@in_loop
+async def test_a_keeper_that_is_killed_takes_its_process_along_and_is_replaced() -> None:
+    async with tree(placed()) as (_, root):
+        a = root.child("a")
+        process_id = await a.call(pid)
+        down = a.monitor()
+        os.kill(keeper_of(process_id), signal.SIGKILL)
+        reason = (await down).reason
+        assert isinstance(reason, Lost)
+        assert "worker process has died" in reason.how
+        assert cast.wait_for_end(process_id)
+        assert await a.call("next") == "next"
+        assert a.incarnation == 2
+
+
+@in_loop
+async def test_a_frozen_node_is_given_up_after_its_lease_and_not_before(cluster: Any, side: Node) -> None:
+    """Guards the lease: Ray itself would take a minute. What waits is handled on another node, and the frozen one never
+    acts again.
+    """
+    async with tree(placed(host=placing(resources={"side": 2}, lease="1 s"))) as (s, root):
+        a = root.child("a")
+        process_id = await a.call(pid)
+        began = cluster_time()
+        side.signal(signal.SIGSTOP)
+        down = a.monitor()
+        asked = a.ask("never", block=False)
+        a.tell(noting(1))
+        with pytest.raises(PlaceLost, match="the node has not answered for 1.5 s"):
+            await asked
+        assert isinstance((await down).reason, Lost)
+        assert cluster_time() - began >= 1.0
+        spare = Node(cluster, "side")
+        try:
+            assert await a.call(cast.notes, timeout=60) == [1]
+            side.signal(signal.SIGCONT)
+            assert cast.wait_for_end(process_id)
+            assert [letter.reason for letter in s.seen(DeadLetter)] == ["lost"]
+            assert a.incarnation == 2
+        finally:
+            root.terminate_child("a")
+            spare.remove()
+
+
+def cluster_time() -> float:
+    import time
+
+    return time.monotonic()
+
+
+@in_loop
+async def test_a_node_that_is_killed_is_told_within_its_lease(side: Node) -> None:
+    async with tree(placed(host=placing(resources={"side": 1}, lease="1 s"), restart="temporary")) as (_, root):
+        a = root.child("a")
+        await a.call(pid)
+        down = a.monitor()
+        side.signal(signal.SIGKILL)
+        assert isinstance((await down).reason, Lost)
+
+
+@in_loop
+async def test_kill_of_an_actor_on_a_frozen_node_ends_with_the_lease(side: Node) -> None:
+    async with tree(placed(host=placing(resources={"side": 1}, lease="1 s"), restart="temporary")) as (_, root):
+        a = root.child("a")
+        await a.call(pid)
+        side.signal(signal.SIGSTOP)
+        down = a.monitor()
+        a.kill()
+        assert (await down).reason == Killed("kill() was called")
+        with pytest.raises(ActorDeadError):
+            await a.call(1)
+
+
+@in_loop
+async def test_a_start_that_finds_no_room_names_the_resources_that_it_asked_for() -> None:
+    async with stage() as s:
+        with pytest.raises(StartError) as caught:
+            await s.runtime.spawn(
+                cast.Performer, host=ray_host(num_gpus=1, resources={"moon": 2}), start_timeout=0.2
+            )
+        error = caught.value.__cause__
+        assert isinstance(error, StartTimeout)
+        assert "it waited for a node of Ray that has num_cpus=1, num_gpus=1, moon=2" in str(error)
+
+
+@in_loop
+async def test_another_version_over_there_fails_the_start_on_ray(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("actors._ray.carrier.VERSION", "Python 2.7")
+    async with stage() as s:
+        with pytest.raises(StartError) as caught:
+            await s.runtime.spawn(cast.Performer, host=placing())
+        assert isinstance(caught.value.__cause__, VersionMismatch)
+
+
+@in_loop
+async def test_what_ray_cannot_prepare_fails_the_start_in_its_words() -> None:
+    async with stage() as s:
+        with pytest.raises(StartError, match="has no keeper on Ray") as caught:
+            await s.runtime.spawn(cast.Performer, host=placing(runtime_env={"working_dir": "/nowhere at all"}))
+        assert isinstance(caught.value.__cause__, OSError)
+
+
+PROGRAM = """
+import asyncio, sys
+from actors import Runtime, ray
+from tests.places.cast import Performer, pid, spin
+
+async def main():
+    async with Runtime(log=False) as runtime:
+        a = await runtime.spawn(Performer, host=ray(num_cpus=0, resources={"head": 1}, lease="2 s", address=sys.argv[1]))
+        print(await a.call(pid), flush=True)
+        a.tell(spin)
+        await asyncio.get_running_loop().create_future()
+
+asyncio.run(main())
+"""
+
+
+def test_after_a_kill_of_the_program_no_process_of_it_is_left_on_ray(cluster: Any) -> None:
+    with subprocess.Popen(
+        [sys.executable, "-c", PROGRAM, cluster.address],
+        stdout=subprocess.PIPE,
+        text=True,
+        env={**os.environ, "PYTHONPATH": ":".join(sys.path)},
+    ) as program:
+        assert program.stdout is not None
+        process_id = int(program.stdout.readline())
+        program.kill()
+    assert cast.wait_for_end(process_id)
