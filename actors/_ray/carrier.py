@@ -40,6 +40,28 @@ the process may still run: it is over when its lease is.
 """
 
 
+MISTRUST = 120.0
+"""For so many seconds no keeper is started on a node that was given up, if another one has the resources. Ray itself
+needs about a minute to notice that a node is frozen, and starts Ray actors there until then.
+"""
+
+
+class GivenUp:
+    """The nodes that were given up lately. In any thread."""
+
+    def __init__(self) -> None:
+        self._until: dict[str, float] = {}
+
+    def add(self, node: str) -> None:
+        """A node was given up now."""
+        self._until[node] = monotonic() + MISTRUST
+
+    def nodes(self) -> list[str]:
+        """The ids of the nodes."""
+        now = monotonic()
+        return [node for node, until in list(self._until.items()) if until > now]
+
+
 class RayCarriers:
     """Makes what carries the places of a program that are on nodes of Ray."""
 
@@ -48,6 +70,7 @@ class RayCarriers:
         self._keepers: dict[Cell, KeeperHandle] = {}
         self._threads: set[KeeperHandle] = set()
         """The keepers whose threads have not ended."""
+        self._given_up = GivenUp()
 
     def carrier(self, place: Carried, cell: Cell, kind: PlacedType) -> RayCarrier:
         """Makes the carrier of a place."""
@@ -63,7 +86,9 @@ class RayCarriers:
             self._runtime.when_closed(cell, lambda _: self._release(cell))
         else:
             keeper.end()
-        made = self._keepers[cell] = KeeperHandle(self._runtime, cell.path, spec, self._threads.discard)
+        made = self._keepers[cell] = KeeperHandle(
+            self._runtime, cell.path, spec, self._given_up, self._threads.discard
+        )
         self._threads.add(made)
         return made
 
@@ -192,11 +217,18 @@ class KeeperHandle:
     """The keeper of one actor, as the program has it. On the loop thread, unless a method says otherwise."""
 
     def __init__(
-        self, runtime: Runtime, path: str, spec: RaySpec, thread_ended: Callable[[KeeperHandle], object]
+        self,
+        runtime: Runtime,
+        path: str,
+        spec: RaySpec,
+        given_up: GivenUp,
+        thread_ended: Callable[[KeeperHandle], object],
     ) -> None:
         self._runtime = runtime
         self._path = path
         self.spec = spec
+        self._given_up = given_up
+        self._node = ""
         self.up = self.over = False
         self.ended: Future[None] = Future()
         """Settled when its thread has ended."""
@@ -269,13 +301,13 @@ class KeeperHandle:
             if self.over:
                 return
 
-    def _is_up(self, version: str, node: str, pid: int) -> None:
+    def _is_up(self, version: str, address: str, node: str) -> None:
         if version != VERSION:
             self._give_up(lambda _: VersionMismatch(self._path, VERSION, version))
             return
-        self.up = True
+        self.up, self._node = True, node
         for carrier in self._carriers.values():
-            carrier.name = f"a process on the node {node}"
+            carrier.name = f"a process on the node {address}"
         waiting, self._waiting = self._waiting, []
         for what, which, rest in waiting:
             self.send(what, which, *rest)
@@ -290,6 +322,7 @@ class KeeperHandle:
 
     def _silent(self) -> None:
         seconds = PATIENCE * self.spec.lease
+        self._given_up.add(self._node)
         self._lose(self._why or f"the node has not answered for {seconds:g} s")
 
     def _failed(self, error: BaseException) -> None:
@@ -336,8 +369,12 @@ class KeeperHandle:
         SESSION.join(spec)
         self._joined = True
         import ray
+        from ray.util.scheduling_strategies import NodeLabelSchedulingStrategy, NotIn
 
         from actors._ray.keeper import Keeper
+
+        avoided = self._given_up.nodes()
+        elsewhere = NodeLabelSchedulingStrategy(hard={}, soft={"ray.io/node-id": NotIn(*avoided)}) if avoided else None
 
         actor_class = ray.remote(Keeper).options(
             num_cpus=spec.num_cpus,
@@ -345,6 +382,7 @@ class KeeperHandle:
             resources=dict(spec.resources) or None,
             memory=spec.memory,
             runtime_env=spec.runtime_env,
+            scheduling_strategy=elsewhere,
             max_restarts=0,
             max_task_retries=0,
             max_concurrency=1000,

@@ -92,7 +92,7 @@ class Keeper:
         self._until = now() + self._lease
         self._watch()
         self._look()
-        self.say("up", 0, VERSION, node_address(), os.getpid())
+        self.say("up", 0, VERSION, node_address(), node_id())
 
     def _do(self, what: str, which: int, rest: tuple[Any, ...]) -> None:
         if what == "begin":
@@ -192,6 +192,13 @@ def node_address() -> str:
     from ray.util import get_node_ip_address
 
     return str(get_node_ip_address())
+
+
+def node_id() -> str:
+    """The id of this node in its cluster."""
+    from ray import get_runtime_context
+
+    return str(get_runtime_context().get_node_id())
 
 
 def local(main: tuple[str, str] | None) -> tuple[str, str] | None:

@@ -6,10 +6,13 @@ import os
 import signal
 import subprocess
 import sys
+import uuid
 from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
+from time import monotonic
 from typing import Any
 
-import psutil
 import pytest
 
 from actors import (
@@ -53,7 +56,25 @@ def parent(_: Any) -> int:
 
 def keeper_of(process_id: int) -> int:
     """The process of the Ray actor that has started this one."""
-    return int(psutil.Process(process_id).parents()[1].pid)
+    return parent_of(parent_of(process_id))
+
+
+def parent_of(process_id: int) -> int:
+    """The process that has started this one; 0: it has ended."""
+    try:
+        status = Path(f"/proc/{process_id}/stat").read_text(encoding="utf-8")
+    except OSError:
+        return 0
+    return int(status.rpartition(")")[2].split()[1])
+
+
+def tree_of(process_id: int) -> list[int]:
+    """A process, and all that it and they have started."""
+    parents = {int(each.name): parent_of(int(each.name)) for each in Path("/proc").iterdir() if each.name.isdigit()}
+    found = [process_id]
+    for each in found:
+        found += [child for child, parent in parents.items() if parent == each]
+    return found
 
 
 class Node:
@@ -61,27 +82,26 @@ class Node:
 
     def __init__(self, cluster: Any, name: str) -> None:
         self.cluster = cluster
+        self.name = name
         self.node = cluster.add_node(num_cpus=0, resources={name: 2}, object_store_memory=STORE)
-        (raylet,) = [each.process.pid for each in self.node.all_processes["raylet"]]
-        self.raylet = psutil.Process(raylet)
+        (self.raylet,) = [each.process.pid for each in self.node.all_processes["raylet"]]
 
     def signal(self, number: int) -> None:
         """Sends a signal to every process of the node."""
-        for each in [self.raylet, *self.raylet.children(recursive=True)]:
-            os.kill(each.pid, number)
+        for each in tree_of(self.raylet):
+            with suppress(ProcessLookupError):
+                os.kill(each, number)
 
     def remove(self) -> None:
         """Ends the node, in whatever state it is."""
-        for each in [self.raylet, *self.raylet.children(recursive=True)]:
-            if each.is_running():
-                each.kill()
+        self.signal(signal.SIGKILL)
         self.cluster.remove_node(self.node, allow_graceful=False)
 
 
 @pytest.fixture
 def side(cluster: Any) -> Iterator[Node]:
-    """A node that has the resource `side`, as no other has."""
-    node = Node(cluster, "side")
+    """A node with a resource of its own."""
+    node = Node(cluster, f"side-{uuid.uuid4().hex}")
     yield node
     node.remove()
 
@@ -141,10 +161,10 @@ async def test_a_frozen_node_is_given_up_after_its_lease_and_not_before(cluster:
     """Guards the lease: Ray itself would take a minute. What waits is handled on another node, and the frozen one never
     acts again.
     """
-    async with tree(placed(host=placing(resources={"side": 2}, lease="1 s"))) as (s, root):
+    async with tree(placed(host=placing(resources={side.name: 2}, lease="1 s"))) as (s, root):
         a = root.child("a")
         process_id = await a.call(pid)
-        began = cluster_time()
+        began = monotonic()
         side.signal(signal.SIGSTOP)
         down = a.monitor()
         asked = a.ask("never", block=False)
@@ -152,8 +172,8 @@ async def test_a_frozen_node_is_given_up_after_its_lease_and_not_before(cluster:
         with pytest.raises(PlaceLost, match="the node has not answered for 1.5 s"):
             await asked
         assert isinstance((await down).reason, Lost)
-        assert cluster_time() - began >= 1.0
-        spare = Node(cluster, "side")
+        assert monotonic() - began >= 1.0
+        spare = Node(cluster, side.name)
         try:
             assert await a.call(cast.notes, timeout=60) == [1]
             side.signal(signal.SIGCONT)
@@ -161,19 +181,13 @@ async def test_a_frozen_node_is_given_up_after_its_lease_and_not_before(cluster:
             assert [letter.reason for letter in s.seen(DeadLetter)] == ["lost"]
             assert a.incarnation == 2
         finally:
-            root.terminate_child("a")
+            await root.terminate_child("a")
             spare.remove()
-
-
-def cluster_time() -> float:
-    import time
-
-    return time.monotonic()
 
 
 @in_loop
 async def test_a_node_that_is_killed_is_told_within_its_lease(side: Node) -> None:
-    async with tree(placed(host=placing(resources={"side": 1}, lease="1 s"), restart="temporary")) as (_, root):
+    async with tree(placed(host=placing(resources={side.name: 1}, lease="1 s"), restart="temporary")) as (_, root):
         a = root.child("a")
         await a.call(pid)
         down = a.monitor()
@@ -183,7 +197,7 @@ async def test_a_node_that_is_killed_is_told_within_its_lease(side: Node) -> Non
 
 @in_loop
 async def test_kill_of_an_actor_on_a_frozen_node_ends_with_the_lease(side: Node) -> None:
-    async with tree(placed(host=placing(resources={"side": 1}, lease="1 s"), restart="temporary")) as (_, root):
+    async with tree(placed(host=placing(resources={side.name: 1}, lease="1 s"), restart="temporary")) as (_, root):
         a = root.child("a")
         await a.call(pid)
         side.signal(signal.SIGSTOP)
