@@ -79,7 +79,7 @@ def _amount(value: object) -> float:
     if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value < inf:
         raise _fault("must be a number >= 0")
     if value > 1 and value != int(value):
-        raise _fault("must be a whole number, or less than 1")
+        raise _fault("must be an integer, or less than 1")
     return float(value)
 
 
@@ -248,7 +248,7 @@ def ray(
         preload: Modules that are imported once on the node, as for `process`. None: that of the actor class.
             Default: None.
         insecure: Whether an address that is not of this machine may be used without the token authentication of Ray:
-            whoever reaches the ports of such a cluster runs code there. Default: False.
+            every client that reaches the ports of that cluster can run code there. Default: False.
         unknown: There are no other options.
 
     Raises:

@@ -56,6 +56,9 @@ class Carrier(Protocol):
     knows_begun: bool
     """Whether `last_begun` is certain, now that the runtime is gone. Otherwise a later message may have been begun."""
 
+    delay: float
+    """How many seconds old `last_begun` may be while the runtime is there."""
+
     def begin(self, *first: object) -> None:
         """Asks for the runtime, and sends it this frame. Raises OSError. Returns before the runtime is up."""
 

@@ -138,6 +138,11 @@ class ActorPlace:
         """The number of the last message that the actor has begun with, and the seconds since then."""
         return self._carrier.last_begun()
 
+    @property
+    def delay(self) -> float:
+        """How many seconds old that number may be."""
+        return self._carrier.delay
+
     def lost_error(self, how: str) -> PlaceLost:
         """The error for an end of which no more is known."""
         return self._carrier.loss(how)

@@ -65,6 +65,7 @@ class ProcessCarrier:
     """Carries one incarnation in a process."""
 
     knows_begun = True
+    delay = 0.0
 
     def __init__(
         self, runtime: LoopOwner, launcher: Launcher, place: Carried, request: dict[str, Any], where: str = ""

@@ -40,6 +40,10 @@ class SendingPlace(Protocol):
     def key_of(self, ref: ActorRef[Any]) -> RefKey:
         """The key of a ref, which the process gets to know."""
 
+    @property
+    def delay(self) -> float:
+        """How many seconds old `last_begun` may be."""
+
     def last_begun(self) -> tuple[int, float]:
         """The number of the last message that the actor has begun with, and the seconds since then."""
 
@@ -100,7 +104,7 @@ class Traffic:
             return
         for number in itertools.islice(self._under_way, self._concurrency):
             if number not in self._timed:
-                due = self._runtime.now() + timeout
+                due = self._runtime.now() + timeout + self._place.delay
                 self._timed[number] = self._runtime.clock.call_at(due, partial(self._overran, number))
 
     def _overran(self, number: int) -> None:
@@ -116,7 +120,7 @@ class Traffic:
         self.handled(*[each for each in self._under_way if each < last])
         if last in self._under_way:
             self._untime(last)
-            due = self._runtime.now() + max(0.0, timeout - seconds)
+            due = self._runtime.now() + max(0.0, timeout + self._place.delay - seconds)
             self._timed[last] = self._runtime.clock.call_at(due, partial(self._overran, last))
 
     def _untime(self, number: int) -> None:

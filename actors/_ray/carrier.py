@@ -23,7 +23,7 @@ from actors._name import NAME
 from actors._place.carrier import VERSION, Carried
 from actors._place.link import Frame
 from actors._place.process import request_of
-from actors._ray.session import SESSION
+from actors._ray.connection import CONNECTION
 from actors._user_code.text import described
 from actors.errors import PlaceLost, VersionMismatch
 
@@ -44,6 +44,10 @@ MISTRUST = 120.0
 """For so many seconds no keeper is started on a node that was given up, if another one has the resources. Ray itself
 needs about a minute to notice that a node is frozen, and starts Ray actors there until then.
 """
+
+
+DELAY = 0.5
+"""After so many seconds the program knows which message the actor has begun with: five times what it takes at most."""
 
 
 class GivenUp:
@@ -86,9 +90,7 @@ class RayCarriers:
             self._runtime.when_closed(cell, lambda _: self._release(cell))
         else:
             keeper.end()
-        made = self._keepers[cell] = KeeperHandle(
-            self._runtime, cell.path, spec, self._given_up, self._threads.discard
-        )
+        made = self._keepers[cell] = KeeperHandle(self._runtime, cell.path, spec, self._given_up, self._threads.discard)
         self._threads.add(made)
         return made
 
@@ -122,6 +124,8 @@ class RayCarriers:
 
 class RayCarrier:
     """Carries one incarnation in a process on a node."""
+
+    delay = DELAY
 
     def __init__(
         self, keeper: Callable[[], KeeperHandle], place: Carried, spec: RaySpec, request: dict[str, Any]
@@ -360,23 +364,23 @@ class KeeperHandle:
                 call = self._calls.get()
             if self._joined:
                 self._handle = None
-                SESSION.leave()
+                CONNECTION.leave()
         finally:
             self.ended.set_result(None)
 
     def _start(self) -> None:
         spec = self.spec
-        SESSION.join(spec)
+        CONNECTION.join(spec)
         self._joined = True
         import ray
         from ray.util.scheduling_strategies import NodeLabelSchedulingStrategy, NotIn
 
-        from actors._ray.keeper import Keeper
+        from actors._ray.keeper import NodeKeeper
 
         avoided = self._given_up.nodes()
         elsewhere = NodeLabelSchedulingStrategy(hard={}, soft={"ray.io/node-id": NotIn(*avoided)}) if avoided else None
 
-        actor_class = ray.remote(Keeper).options(
+        actor_class = ray.remote(NodeKeeper).options(
             num_cpus=spec.num_cpus,
             num_gpus=spec.num_gpus,
             resources=dict(spec.resources) or None,

@@ -36,7 +36,7 @@ def now() -> float:
     return time.clock_gettime(time.CLOCK_BOOTTIME) if sys.platform == "linux" else time.monotonic()
 
 
-class Keeper:
+class NodeKeeper:
     """Starts the processes of one actor on this node. Everything runs on the event loop of the Ray actor."""
 
     kill_grace = KILL_GRACE
@@ -147,7 +147,7 @@ class _Kept:
     """One process, and what is said of it to the program."""
 
     def __init__(
-        self, keeper: Keeper, launcher: Launcher, number: int, request: dict[str, Any], first: Frame
+        self, keeper: NodeKeeper, launcher: Launcher, number: int, request: dict[str, Any], first: Frame
     ) -> None:
         self._keeper = keeper
         self._number = number

@@ -7,7 +7,6 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import Literal, cast
 
-from pydantic import ValidationError
 from pydantic_core import PydanticCustomError
 
 from actors.spi import HOSTS, HostName, MailboxSpec, PlaceSpec, ProcessSpec, place_spec, shown

@@ -28,7 +28,7 @@ from actors import (
 from actors import ray as ray_host
 from tests.on_ray.conftest import STORE
 from tests.places import cast
-from tests.places.cast import Door, noting, pid, placed, placing, stage, tree
+from tests.places.cast import noting, pid, placed, placing, stage, tree
 from tests.places.test_failure_matrix import (  # noqa: F401
     ENDS,
     test_a_handler_that_raises_is_a_crash_with_the_traceback_from_there,
@@ -161,25 +161,25 @@ async def test_a_frozen_node_is_given_up_after_its_lease_and_not_before(cluster:
     """Guards the lease: Ray itself would take a minute. What waits is handled on another node, and the frozen one never
     acts again.
     """
-    async with tree(placed(host=placing(resources={side.name: 2}, lease="1 s"))) as (s, root):
+    async with tree(placed(host=placing(resources={side.name: 1}, lease="1 s"))) as (s, root):
         a = root.child("a")
         process_id = await a.call(pid)
-        began = monotonic()
-        side.signal(signal.SIGSTOP)
-        down = a.monitor()
-        asked = a.ask("never", block=False)
-        a.tell(noting(1))
-        with pytest.raises(PlaceLost, match="the node has not answered for 1.5 s"):
-            await asked
-        assert isinstance((await down).reason, Lost)
-        assert monotonic() - began >= 1.0
         spare = Node(cluster, side.name)
         try:
+            began = monotonic()
+            side.signal(signal.SIGSTOP)
+            down = a.monitor()
+            asked = a.ask("never", block=False)
+            a.tell(noting(1))
+            with pytest.raises(PlaceLost, match="the node has not answered for 1.5 s"):
+                await asked
+            assert isinstance((await down).reason, Lost)
+            assert monotonic() - began >= 1.0
             assert await a.call(cast.notes, timeout=60) == [1]
+            assert a.incarnation == 2
             side.signal(signal.SIGCONT)
             assert cast.wait_for_end(process_id)
             assert [letter.reason for letter in s.seen(DeadLetter)] == ["lost"]
-            assert a.incarnation == 2
         finally:
             await root.terminate_child("a")
             spare.remove()
@@ -212,9 +212,7 @@ async def test_kill_of_an_actor_on_a_frozen_node_ends_with_the_lease(side: Node)
 async def test_a_start_that_finds_no_room_names_the_resources_that_it_asked_for() -> None:
     async with stage() as s:
         with pytest.raises(StartError) as caught:
-            await s.runtime.spawn(
-                cast.Performer, host=ray_host(num_gpus=1, resources={"moon": 2}), start_timeout=0.2
-            )
+            await s.runtime.spawn(cast.Performer, host=ray_host(num_gpus=1, resources={"moon": 2}), start_timeout=0.2)
         error = caught.value.__cause__
         assert isinstance(error, StartTimeout)
         assert "it waited for a node of Ray that has num_cpus=1, num_gpus=1, moon=2" in str(error)
@@ -244,7 +242,8 @@ from tests.places.cast import Performer, pid, spin
 
 async def main():
     async with Runtime(log=False) as runtime:
-        a = await runtime.spawn(Performer, host=ray(num_cpus=0, resources={"head": 1}, lease="2 s", address=sys.argv[1]))
+        host = ray(num_cpus=0, resources={"head": 1}, lease="2 s", address=sys.argv[1])
+        a = await runtime.spawn(Performer, host=host)
         print(await a.call(pid), flush=True)
         a.tell(spin)
         await asyncio.get_running_loop().create_future()

@@ -230,7 +230,7 @@ async def test_a_handler_timeout_ends_the_process_and_the_message_is_known(tmp_p
             for crashes in (1, 2):
                 down = a.monitor()
                 await door.opened()
-                clock.advance(10)
+                clock.advance(11)
                 assert isinstance(crash_of((await down).reason), HandlerTimeout)
                 assert a.statistics().crashes == crashes
             assert await a.call(cast.notes) == ["after"]

@@ -13,7 +13,7 @@ from actors._extras import needs_extra
 _LOCAL = ("auto", "local")
 
 
-class Session:
+class RayConnection:
     """Connects with the first user, and disconnects with the last one if it was not connected before."""
 
     def __init__(self) -> None:
@@ -37,7 +37,7 @@ class Session:
                 here = ray.get_runtime_context().gcs_address
                 if here != spec.address:
                     raise OSError(
-                        f"the program is connected to the Ray cluster at {here}, and a process has one such connection: "
+                        f"the program is connected to the Ray cluster at {here}, and a process has one connection: "
                         f"address={spec.address!r} is another cluster"
                     )
             self._users += 1
@@ -53,7 +53,7 @@ class Session:
                 ray.shutdown()
 
 
-SESSION = Session()
+CONNECTION = RayConnection()
 
 
 def open_fault(address: str, mode: str | None) -> str | None:
@@ -61,8 +61,8 @@ def open_fault(address: str, mode: str | None) -> str | None:
     if mode == "token" or address in _LOCAL or is_here(address.rpartition(":")[0] or address):
         return None
     return (
-        f"the Ray cluster at {address} is not on this machine, and RAY_AUTH_MODE is {mode or 'not set'}: whoever reaches "
-        "its ports runs code there. Set RAY_AUTH_MODE=token, or say ray(insecure=True)"
+        f"the Ray cluster at {address} is not on this machine, and RAY_AUTH_MODE is {mode or 'not set'}: every "
+        "client that reaches its ports can run code there. Set RAY_AUTH_MODE=token, or say ray(insecure=True)"
     )
 
 
