@@ -27,7 +27,9 @@ GUARDED = (
     "teams/_journal/migrations/",
     "teams/cli/",
 )
-"""Modules that are imported only by what they need (Hypothesis, pytest), or after it was looked for (ray), or where the import itself is guarded."""
+"""Modules that are imported only by what they need (Hypothesis, pytest), or after it was looked for (ray), or where the
+import itself is guarded.
+"""
 DISTRIBUTIONS = {"yaml": "pyyaml", "opentelemetry": "opentelemetry-api"}
 
 TREE = "from actors import Actor; from supervisors import child; tree = child('a', Actor)"

@@ -243,6 +243,8 @@ class KeeperHandle:
         self._out: list[tuple[Any, ...]] = []
         self._number = self._batch = 0
         self._why = ""
+        self._broken = False
+        """Whether a call has failed, and the keeper did not end by that as far as is known."""
         self._last = monotonic()
         self._timer: asyncio.TimerHandle | None = None
         self._joined = False
@@ -340,7 +342,8 @@ class KeeperHandle:
         elif _CERTAIN in text:
             self._lose(text)
         else:
-            self._why = text  # the process may run until its lease is over
+            # What was said may be lost. The process may run until its lease is over, which is not renewed any more.
+            self._why, self._broken = text, True
 
     def _lose(self, how: str) -> None:
         self._give_up(lambda carrier: carrier.loss(f"is lost: {how}"))
@@ -399,7 +402,7 @@ class KeeperHandle:
         future.add_done_callback(self._taken)
 
     def _deliver(self, number: int, out: list[tuple[Any, ...]]) -> None:
-        self._handle.deliver.options(num_returns=0).remote(number, pickle.dumps(out, 5))
+        self._handle.deliver.remote(number, pickle.dumps(out, 5)).future().add_done_callback(self._delivered)
 
     def _kill(self) -> None:
         if self._handle is not None:
@@ -417,8 +420,14 @@ class KeeperHandle:
         except BaseException as error:  # noqa: BLE001 - what Ray raises is told
             self._tell(self._failed, error)
             return
-        self._calls.put(partial(self._take, number))  # not by the loop: one that is blocked must not end the lease
+        if not self._broken:  # asked from here and not by the loop: one that is blocked must not end the lease
+            self._calls.put(partial(self._take, number))
         self._tell(self._heard, body, at)
+
+    def _delivered(self, future: Future[None]) -> None:
+        error = future.exception()
+        if error is not None:
+            self._tell(self._failed, error)
 
     def _tell(self, function: Callable[..., object], *args: object) -> None:
         with contextlib.suppress(RuntimeError):  # the loop is closed

@@ -16,6 +16,7 @@ import os
 import pickle
 import sys
 import time
+import traceback
 from contextvars import Context, copy_context
 from pathlib import Path
 from typing import Any
@@ -81,10 +82,14 @@ class NodeKeeper:
         """Takes what the program says. Ray does not keep the order of calls, so that each has its number."""
         self._check()
         self._batches[number] = batch
-        while self._next in self._batches:
-            for what, which, rest in pickle.loads(self._batches.pop(self._next)):  # noqa: S301 - the program
-                self._do(what, which, rest)
-            self._next += 1
+        try:
+            while self._next in self._batches:
+                for what, which, rest in pickle.loads(self._batches.pop(self._next)):  # noqa: S301 - the program
+                    self._do(what, which, rest)
+                self._next += 1
+        except BaseException:  # noqa: BLE001 - what is lost here must not be lost in silence
+            traceback.print_exc()
+            os._exit(1)
 
     def _begin(self) -> None:
         self.loop = asyncio.get_running_loop()

@@ -139,9 +139,9 @@ def child(id: str, start: Startable, **options: Unpack[ChildOptions]) -> ChildSp
         start_timeout: Seconds that a start may take (rule 4). None: no limit. Default: 30.0.
         retry_start: Whether a first start that fails is tried again with the backoff of a restart; otherwise it fails
             the start of the supervisor (rule 2). Default: False.
-        host: "loop", "thread", or a process of its own for an actor: "process", or `process()` with options, or `ray()`. None: a
-            `pykka.ThreadingActor` and a plain function run on a thread, everything else on the event loop.
-            Default: None.
+        host: "loop", "thread", or a process of its own for an actor: "process", `process()` with options, or `ray()` on
+            a node of Ray. None: a `pykka.ThreadingActor` and a plain function run on a thread, everything else on the
+            event loop. Default: None.
         mailbox: A `MailboxSpec`; or "keep" or "drop": what a restart does with waiting messages (rule 26).
             Default: "keep".
         redeliver: How often a message that crashed the actor is delivered again (rule 27). Default: 0.

@@ -127,13 +127,14 @@ def test_the_combinations_of_a_process_are_faults_on_ray_too() -> None:
     class Hidden(Performer):
         pass
 
-    for start, options, words in (
-        (AsyncPerformer, {"redeliver": 1}, "prefetch=8 with redeliver=1 and concurrency=4"),
-        (Hidden, {}, "Hidden is defined in a function"),
-        (cast.pid, {}, "give the child an actor class"),
-    ):
+    starts: list[tuple[Any, int, str]] = [
+        (AsyncPerformer, 1, "prefetch=8 with redeliver=1 and concurrency=4"),
+        (Hidden, 0, "Hidden is defined in a function"),
+        (cast.pid, 0, "give the child an actor class"),
+    ]
+    for start, redeliver, words in starts:
         with pytest.raises(SpecError) as caught:
-            child("a", start, host=ray(prefetch=8), **options)
+            child("a", start, host=ray(prefetch=8), redeliver=redeliver)
         assert words in str(caught.value)
     (finding,) = check(supervisor("root", child("a", Performer, args=(lambda: 1,), host=ray()))).errors
     assert "args: cannot be pickled" in finding.message
