@@ -57,10 +57,10 @@ test: $(TEST)/.stamp ## Build the wheel, install it into .venv-test, and run eve
 	$(STAGE) "pytest"
 	@LETITCRASH_INSTALLED=1 $(TEST)/bin/python -P -m pytest -n auto --dist worksteal $(ARGS)
 
-test-ray: $(TEST)/.stamp $(RAY)/.stamp ## Run the tests that need Ray, in an environment of their own
+test-ray: $(RAY)/.stamp ## Run the tests that need Ray, in an environment of their own
 	$(STAGE) "wheel"
 	@rm -rf dist
-	@$(TEST)/bin/python -P -m hatchling build -t wheel >/dev/null
+	@$(RAY)/bin/python -P -m hatchling build -t wheel >/dev/null
 	@$(RAY)/bin/python $(PIP) --force-reinstall --no-deps dist/*.whl
 	$(STAGE) "pytest on Ray"
 	@LETITCRASH_INSTALLED=1 $(RAY)/bin/python -P -m pytest tests/on_ray "tests/test_docs.py::test_every_python_block_of_a_page_runs[docs/how-to/run-on-ray.md]" $(ARGS)
@@ -126,7 +126,7 @@ $(RAY)/.stamp: pyproject.toml
 	@rm -rf $(RAY)
 	@"$(PYTHON)" -m venv $(RAY)
 	@$(RAY)/bin/python $(PIP) --upgrade 'pip>=25.1'
-	@$(RAY)/bin/python $(PIP) --group ray '.[testing,yaml,ray]'
+	@$(RAY)/bin/python $(PIP) --group build --group ray '.[testing,yaml,ray]'
 	@touch $@
 
 # A peer that does not install on this Python is a row that says so, not the end of the run.

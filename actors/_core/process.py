@@ -240,8 +240,9 @@ def ray(
             no limit. Default: None.
         lease: How long the node works on without hearing from the program, such as "15 s", or seconds, >= 0.5. When the
             lease is over, the node ends the process. Default: 15 seconds.
-        address: The address of the cluster, as for `ray.init`. None: the cluster that the program is connected to, else
-            the one that the environment variable RAY_ADDRESS names, else a new one on this machine. Default: None.
+        address: The address of the cluster, or "auto" for the one that runs on this machine. None: the cluster that the
+            program is connected to, else the one that the environment variable RAY_ADDRESS names, else a new one on
+            this machine. Default: None.
         runtime_env: What Ray prepares on the node before the start, such as {"working_dir": "."}. Default: None.
         nice: Added to the niceness of the process, 0 to 19. Default: 0.
         prefetch: How many messages may be under way to the node at once, >= 1, as for `process`. Default: 1.

@@ -11,6 +11,8 @@ from actors._core.process import RaySpec
 from actors._extras import needs_extra
 
 _LOCAL = ("auto", "local")
+_HEAD_AWAY = ("RAY_gcs_rpc_server_reconnect_timeout_s", "2000000")
+"""The setting of Ray for the seconds after which a process ends that does not reach the head, and our value for it."""
 
 
 class RayConnection:
@@ -23,15 +25,17 @@ class RayConnection:
 
     def join(self, spec: RaySpec) -> None:
         """Connects, unless the program is connected. Blocks for seconds. Raises OSError, and what Ray raises."""
-        with needs_extra():
-            import ray
         with self._lock:
+            # Otherwise Ray ends this process when the head of the cluster is away for a minute. Read at the import.
+            os.environ.setdefault(*_HEAD_AWAY)
+            with needs_extra():
+                import ray
             address = spec.address or os.environ.get("RAY_ADDRESS")
             problem = None if spec.insecure or address is None else open_fault(address, os.environ.get("RAY_AUTH_MODE"))
             if problem is not None:
                 raise PermissionError(problem)
             if not ray.is_initialized():
-                ray.init(address=spec.address)
+                ray.init(address=address or "local")
                 self._ours = True
             elif spec.address is not None and spec.address not in _LOCAL:
                 here = ray.get_runtime_context().gcs_address

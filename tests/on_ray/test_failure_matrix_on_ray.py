@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import signal
 import subprocess
@@ -9,6 +10,7 @@ import sys
 import uuid
 from collections.abc import Iterator
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from time import monotonic
 from typing import Any
@@ -21,6 +23,7 @@ from actors import (
     Killed,
     Lost,
     PlaceLost,
+    Redelivered,
     StartError,
     StartTimeout,
     VersionMismatch,
@@ -233,6 +236,97 @@ async def test_what_ray_cannot_prepare_fails_the_start_in_its_words() -> None:
         with pytest.raises(StartError, match="has no keeper on Ray") as caught:
             await s.runtime.spawn(cast.Performer, host=placing(runtime_env={"working_dir": "/nowhere at all"}))
         assert isinstance(caught.value.__cause__, OSError)
+
+
+@in_loop
+async def test_a_message_that_a_lost_keeper_had_begun_with_counts_as_the_cause() -> None:
+    """Guards a message that has Ray's monitor of memory end the node's processes: it must not come again for ever."""
+    async with tree(placed(host=placing(prefetch=4), redeliver=1)) as (s, root):
+        a = root.child("a")
+        process_id = await a.call(pid)
+        deadly = partial(end_process, number=keeper_of(process_id))
+        a.tell(deadly)
+        a.tell(noting(1))
+        while not s.seen(Redelivered):
+            await asyncio.sleep(0.001)
+        a.kill()  # the message waits for its end again
+        assert await a.call(cast.notes, timeout=60) == [1]
+        assert [event.message for event in s.seen(Redelivered)] == [deadly]
+
+
+def end_process(_: Any, number: int) -> None:
+    """Ends a process, and waits for the own end."""
+    with suppress(ProcessLookupError):
+        os.kill(number, signal.SIGKILL)
+    signal.pause()
+
+
+@in_loop
+async def test_values_of_many_megabytes_cross_to_ray_and_back() -> None:
+    """Guards what goes through the object store of Ray."""
+    async with tree(placed()) as (_, root):
+        a = root.child("a")
+        for size in (1 << 10, 1 << 20, 1 << 24):
+            value = os.urandom(size)
+            assert await a.call(value, timeout=60) == value
+
+
+@in_loop
+async def test_a_loop_that_is_blocked_for_longer_than_the_lease_loses_nothing() -> None:
+    async with tree(placed(host=placing(lease="500 ms"))) as (s, root):
+        a = root.child("a")
+        before = await a.call(pid)
+        until = monotonic() + 2.0
+        while monotonic() < until:
+            os.sched_yield()  # the handler of another actor, say, computes
+        assert await a.call(pid) == before
+        assert not s.seen(DeadLetter)
+
+
+HEADLESS = """
+import asyncio, os, signal
+from actors import Runtime, StartError, StartTimeout
+from supervisors import child, ray, start, supervisor
+from tests.on_ray.test_failure_matrix_on_ray import tree_of
+from tests.places.cast import Performer, leave, pid
+
+def head():
+    for each in tree_of(os.getpid()):
+        with open(f"/proc/{each}/cmdline") as file:
+            if "gcs_server" in file.read().partition("\\0")[0]:
+                return each
+
+async def main():
+    async with Runtime(log=False) as runtime:
+        tree = supervisor("root", child("a", Performer, host=ray(num_cpus=0), backoff=None))
+        async with start(tree, runtime=runtime) as root:
+            a = root.child("a")
+            first = await a.call(pid)
+            os.kill(head(), signal.SIGKILL)
+            a.tell(leave)
+            assert await a.call(pid, timeout=30) != first
+            try:
+                await runtime.spawn(Performer, host=ray(num_cpus=0), start_timeout=1)
+            except StartError as error:
+                print(type(error.__cause__).__name__, a.incarnation, os.environ[{setting!r}])
+
+asyncio.run(main())
+"""
+
+
+def test_the_program_and_its_actors_outlive_the_head_of_the_cluster() -> None:
+    """Guards against Ray, which ends a program that does not reach the head for a minute."""
+    setting = "RAY_gcs_rpc_server_reconnect_timeout_s"
+    done = subprocess.run(
+        [sys.executable, "-c", HEADLESS.replace("{setting!r}", repr(setting))],
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+        env={**os.environ, "PYTHONPATH": ":".join(sys.path)},
+    )
+    assert done.returncode == 0, done.stderr
+    assert "StartTimeout 2 2000000" in done.stdout
 
 
 PROGRAM = """
