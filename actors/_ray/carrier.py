@@ -10,10 +10,12 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import pickle
+import sys
 import threading
 from collections.abc import Callable
 from concurrent.futures import Future
 from functools import partial
+from pathlib import Path
 from queue import SimpleQueue
 from time import monotonic
 from typing import TYPE_CHECKING, Any, cast
@@ -394,7 +396,7 @@ class KeeperHandle:
             max_task_retries=0,
             max_concurrency=1000,
         )
-        self._handle = actor_class.remote(spec.lease)
+        self._handle = actor_class.remote(spec.lease, [str(Path(each).absolute()) for each in sys.path])
         self._take(0)
 
     def _take(self, heard: int) -> None:

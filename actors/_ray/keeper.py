@@ -42,7 +42,9 @@ class NodeKeeper:
 
     kill_grace = KILL_GRACE
 
-    def __init__(self, lease: float) -> None:
+    def __init__(self, lease: float, path: list[str]) -> None:
+        """`path`: where the program finds modules. What there is of it on this node counts here, too."""
+        sys.path += [each for each in path if each not in sys.path and Path(each).exists()]
         self.loop: asyncio.AbstractEventLoop
         self.context: Context = copy_context()
         self._lease = lease
