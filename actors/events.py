@@ -203,6 +203,21 @@ class LoopBlocked(LifecycleEvent, level="warning"):
     where: str = ""
 
 
+class PlaceSilent(LifecycleEvent, level="warning"):
+    """The process of an actor has messages under way and does not answer: code there computes, or blocks, without
+    leaving the event loop of its process. Told once for each silence. Nothing is done about it; a `handler_timeout`
+    would end it.
+    """
+
+    incarnation: int
+    place: str
+    """The process: `process 4711`."""
+    seconds: float
+    """How long it has not answered."""
+    message_type: str | None = None
+    """The message whose handler began last; None: none has."""
+
+
 class Abandoned(LifecycleEvent, level="error"):
     """A thread, coroutine or task did not end when it was killed. It runs on; its result is ignored."""
 

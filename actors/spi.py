@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import queue
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from contextvars import Context, copy_context
 from typing import TYPE_CHECKING, Any
 
@@ -41,6 +41,7 @@ from actors._core.process import (
     HostName,
     PlaceSpec,
     ProcessSpec,
+    RaySpec,
     extra_fault,
     is_host,
     place_spec,
@@ -49,7 +50,7 @@ from actors._core.process import (
     sending_fault,
 )
 from actors._core.props import Props, wrong_host
-from actors._core.ref import A, ActorRef, HasRef, of_class
+from actors._core.ref import A, ActorRef, HasRef, deadline_of, of_class
 from actors._core.reply import CallbackReply
 from actors._core.stopping import stop_requested, wait_for_stop
 from actors._core.timers import Timer
@@ -72,6 +73,7 @@ from actors.errors import (
     MissingExtra,
     NotAnActor,
     NotInRuntime,
+    NotSendable,
     RuntimeStopped,
     StartError,
     UnhandledMessage,
@@ -104,6 +106,7 @@ from actors.reasons import (
 
 if TYPE_CHECKING:
     from actors._observe.series import EventMetrics
+    from actors._place.pool import PooledCall, ProcessPool
 
 _RUNNING = Phase.RUNNING
 """Before Python 3.12 an attribute of an enum costs as much as two calls."""
@@ -112,7 +115,13 @@ ANYWHERE = random.Random()
 
 
 def __getattr__(name: str) -> Any:
-    """The module of `EventMetrics`, which imports the Prometheus client, loads when it is first used."""
+    """Modules that load when they are first used: that of `EventMetrics`, which imports the Prometheus client, and that
+    of pools of processes.
+    """
+    if name in ("PooledCall", "ProcessPool"):
+        from actors._place import pool
+
+        return getattr(pool, name)
     if name in ("Descriptions", "EventMetrics", "Labels"):
         from actors._observe import series
 
@@ -282,6 +291,26 @@ def when_terminated(ref: ActorRef[Any], then: Callable[[ExitReason], object]) ->
     ref.runtime.on_loop(lambda: ref.runtime.when_closed(ref._cell, then))
 
 
+def pack_call(
+    path: str, function: Callable[..., object], args: Sequence[object], kwargs: Mapping[str, object]
+) -> PooledCall:
+    """A call of a function as it is sent to a process of a pool, for the actor at this path. From any thread. Raises
+    `NotSendable`.
+    """
+    from actors._place import pool
+
+    return pool.pack_call(path, function, args, kwargs)
+
+
+def process_pool(owner: Actor, spec: ProcessSpec, size: int | None) -> ProcessPool:
+    """A pool of processes for functions, which end with this actor. `size`: how many there may be; None: as many as the
+    program may use processors. On the loop thread.
+    """
+    from actors._place.pool import ProcessPool
+
+    return ProcessPool(owner._cell, spec, size)
+
+
 def last_reason(ref: ActorRef[Any]) -> ExitReason:
     """Why the last incarnation of the actor ended."""
     return ref._cell.reason
@@ -337,10 +366,14 @@ __all__ = [
     "Normal",
     "NotAnActor",
     "NotInRuntime",
+    "NotSendable",
     "Parking",
     "PlaceSpec",
+    "PooledCall",
+    "ProcessPool",
     "ProcessSpec",
     "Props",
+    "RaySpec",
     "Record",
     "ReplyTo",
     "RestartLimitExceeded",
@@ -370,6 +403,7 @@ __all__ = [
     "current_random",
     "current_ref",
     "cut",
+    "deadline_of",
     "declares",
     "deliver",
     "described",
@@ -388,10 +422,12 @@ __all__ = [
     "notice",
     "of_class",
     "option_faults",
+    "pack_call",
     "place_spec",
     "placed_type",
     "post",
     "process",
+    "process_pool",
     "pykka_fault",
     "ray",
     "refuse_on_loop",

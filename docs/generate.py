@@ -248,7 +248,7 @@ HIDDEN = {
 }
 BUILDERS = {
     "ChildSpec": ("child",),
-    "SupervisorSpec": ("supervisor", "dynamic_supervisor", "partition_supervisor"),
+    "SupervisorSpec": ("supervisor", "dynamic_supervisor", "partition_supervisor", "tasks"),
     "OwnBudget": ("budget",),
 }
 MODELS = {

@@ -23,6 +23,10 @@ if TYPE_CHECKING:
     from actors.reasons import ExitReason
 
 
+THREADS = ("loop", "thread")
+"""The hosts in this process."""
+
+
 class ActorType:
     """An actor class of ours, seen by the runtime."""
 
@@ -39,6 +43,7 @@ class ActorType:
         if (problem := abstract_fault(actor_class)) is not None:
             raise NotAnActor(actor_class.__qualname__, problem)
         self.actor_class = actor_class
+        self._new = actor_class.__new__
         self.table: Dispatch = actor_class._dispatch()
         self.concurrency: int = actor_class.concurrency
         if type(self.concurrency) is not int or self.concurrency < 1:
@@ -58,6 +63,9 @@ class ActorType:
         they go on hearing of their children while they start and stop.
         """
         self.host: HostChoice = actor_class.host
+        only = getattr(actor_class, "only_host", None)
+        self.threads: tuple[str, ...] = THREADS if only is None else tuple(each for each in THREADS if each == only)
+        """The hosts in this process that the class is made for."""
         self.mailbox: MailboxSpec | None = actor_class.mailbox
 
     @cached_property
@@ -68,7 +76,7 @@ class ActorType:
 
     def construct(self, cell: Cell, args: Sequence[object], kwargs: Mapping[str, object]) -> Any:
         """Makes the instance. It has its cell before `__init__` runs, so that `self.ref` works there."""
-        new: Any = self.actor_class.__new__
+        new: Any = self._new
         actor = new(self.actor_class) if new is object.__new__ else new(self.actor_class, *args, **kwargs)
         actor._cell = cell
         actor._cell_incarnation = current_incarnation.get()
@@ -82,7 +90,9 @@ class ActorType:
         return ""
 
     def farewell(self, cell: Cell, reason: ExitReason) -> hooks.Rest:
-        """The hooks of the end of an incarnation. On its host."""
+        """The hooks of the end of an incarnation. Returns what is left of them from the first that is a coroutine. On
+        the host of the incarnation.
+        """
         return (hooks.carry_over if self.carries and cell.supervised else hooks.end)(cell, reason)
 
     def dispose(self, actor: Any) -> None:

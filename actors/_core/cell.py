@@ -469,8 +469,14 @@ class Cell:
         """Notes what the running handler or hook waits for."""
         self.waiting = edge
 
+    def order_suspension(self, suspended: bool) -> None:
+        """Has the actor stop taking messages, or take them again. From any thread."""
+        if suspended:  # at once: its thread may be about to take the next message
+            self.suspended, self.open = True, False
+        self.runtime.control_call(self.suspend, suspended)
+
     def suspend(self, suspended: bool) -> None:
-        """Has the actor stop taking messages, or take them again."""
+        """The same, on the loop thread."""
         self.suspended = suspended
         self._stop_suspended()
         self.reopen()
@@ -709,15 +715,16 @@ class Cell:
             self.kill(Crashed(StartTimeout(self.path, self.props.start_timeout, self.props.kind.waits_for(self))))
 
     def _leave(self, reason: ExitReason) -> None:
-        self.host.drive_life(self, partial(self._farewell, reason), partial(self._left, self.incarnation, reason))
+        farewell = self.kind.farewell if self.runtime.observer is None else self._observed_farewell
+        self.host.drive_life(self, partial(farewell, self, reason), partial(self._left, self.incarnation, reason))
         if self.host.goes_on and self.phase is Phase.LEAVING and self.grace is None and isinstance(reason, Crashed):
             self._time_leaving(reason)  # only a hook that has to wait needs a timer
 
-    def _farewell(self, reason: ExitReason) -> hooks.Rest:
-        """The hooks of the end. Returns what is left of them from the first that is a coroutine."""
-        if self.runtime.observer is not None:
-            self.runtime.observer.hook(self, "end")
-        return self.kind.farewell(self, reason)
+    @staticmethod
+    def _observed_farewell(cell: Cell, reason: ExitReason) -> hooks.Rest:
+        if cell.runtime.observer is not None:
+            cell.runtime.observer.hook(cell, "end")
+        return cell.kind.farewell(cell, reason)
 
     def carry(self, carried: object) -> None:
         """Keeps a value for the next incarnation."""

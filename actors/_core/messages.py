@@ -143,6 +143,10 @@ class Timed(NamedTuple):
         return self.timer is not None and self.timer.cancelled
 
 
+WRAPPERS = frozenset({Timed, MonitorDown})
+"""The classes of messages that stand for one of the user's."""
+
+
 def unwrapped(message: object) -> object:
     """The message as the user knows it, without the wrapper of a timer or a monitor. It looks at the class alone: a
     message of the user's may raise whatever is asked of it.

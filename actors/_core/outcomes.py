@@ -17,7 +17,7 @@ from pykka.messages import _ActorStop
 from actors._core.envelope import Envelope, ReplyTo
 from actors._core.life import CAN_CRASH, ON_ITS_WAY_OUT
 from actors._core.mailbox import NO_MESSAGES, BoundedQueue, Queue, make_queue
-from actors._core.messages import OF_THE_SYSTEM_LANE, ChildResumed, Continue, Timed, unwrapped
+from actors._core.messages import OF_THE_SYSTEM_LANE, WRAPPERS, ChildResumed, Continue, Timed, unwrapped
 from actors._core.trace import TraceLine
 from actors._user_code.interrupts import hand_on
 from actors._user_code.text import type_name
@@ -29,6 +29,7 @@ from actors.errors import (
     NoMailbox,
     RuntimeStopped,
     UnhandledMessage,
+    crashed_by,
     gone,
 )
 from actors.events import DeadLetter, HookFailed, MessageHandled, Quarantined, Redelivered, Survived
@@ -50,7 +51,7 @@ STOP_FOR_GOOD = _ActorStop()
 
 def kind_name(message: object) -> str:
     """The type of a message as the user knows it: the wrapper of a timer or a monitor is left out."""
-    return type_name(unwrapped(message))
+    return type_name(unwrapped(message) if type(message) in WRAPPERS else message)
 
 
 class Fate(Enum):
@@ -111,8 +112,11 @@ def refuse(cell: Cell, envelope: Envelope, why: str, error: BaseException) -> No
     """
     if type(envelope.message) is Continue:
         return  # a hook of the actor's own, which has no sender
-    if getattr(envelope, "aside", False):
-        return
+    if not getattr(envelope, "aside", False):
+        _refuse(cell, envelope, why, error)
+
+
+def _refuse(cell: Cell, envelope: Envelope, why: str, error: BaseException) -> None:
     if envelope.reply is not None:
         settle_failure(envelope.reply, error, cell.path)
     dead_letter(cell, envelope.message, why, envelope, error)
@@ -166,8 +170,8 @@ def refuse_waiting(cell: Cell, why: str) -> None:
 
 
 def dispose(cell: Cell, culprit: Envelope, reason: ExitReason) -> bool:
-    """Tells the fate of a message whose handler was under way when its incarnation ended: to its asker, or by an event.
-    Returns whether the next incarnation handles it again.
+    """Tells the fate of a message whose handler was under way when its incarnation ended, and has not put it aside: to
+    its asker, or by an event. Returns whether the next incarnation handles it again.
     """
     if isinstance(reason, Crashed):
         error, why = reason.exception, "lost" if type(reason) is Lost else "crashed"
@@ -176,7 +180,7 @@ def dispose(cell: Cell, culprit: Envelope, reason: ExitReason) -> bool:
         error, why = ActorDeadError(cell.path, reason, culprit.message, begun=True), "killed"
     fate = fate_of(culprit, reason, cell.props.redeliver, supervised=cell.supervised)
     if fate is Fate.REFUSED:
-        refuse(cell, culprit, why, error)
+        _refuse(cell, culprit, why, error)
         return False
     event = Redelivered if fate is Fate.REDELIVERED else Quarantined
     told = event(cell.path, cell.runtime.now(), culprit.message, culprit.crashes, error)
@@ -194,9 +198,10 @@ def dead_letter(
     runtime = cell.runtime
     if runtime.observer is not None:
         runtime.observer.refused(cell, message, why, envelope)
-    if type(message) is Timed and message.cancelled:
-        return
-    message = unwrapped(message)
+    if type(message) in WRAPPERS:
+        if type(message) is Timed and message.cancelled:
+            return
+        message = unwrapped(message)
     if runtime.events.sinks(DeadLetter):
         sender = envelope.sender.path if envelope is not None and envelope.sender is not None else None
         letter = DeadLetter(cell.path, runtime.now(), message, why, sender, error)
@@ -310,7 +315,7 @@ def crash(cell: Cell, envelope: Envelope | None, error: BaseException) -> None:
         cell.hold()  # until the loop thread decides
         cell.runtime.control_call(_crash_if_present, cell, cell.incarnation, envelope, error)
     else:
-        cell.crash(Crashed(error), envelope)
+        cell.crash(crashed_by(cell.path, error), envelope)
 
 
 def crash_by_owned_task(
@@ -329,7 +334,7 @@ def crash_by_owned_task(
 
 def _crash_if_present(cell: Cell, incarnation: int, envelope: Envelope | None, error: BaseException) -> None:
     if incarnation == cell.incarnation:
-        cell.crash(Crashed(error), envelope)
+        cell.crash(crashed_by(cell.path, error), envelope)
     elif envelope is not None:
         refuse(cell, envelope, "killed", error)
 

@@ -12,7 +12,7 @@ from pykka.messages import ProxyCall, ProxyGetAttr, ProxySetAttr
 
 from actors._core.actor_type import ActorType
 from actors._core.handlers import SYSTEM, Dispatch, HandlerFunction
-from actors._core.process import HostChoice, PlaceSpec
+from actors._core.process import HostChoice, PlaceSpec, module_of
 
 if TYPE_CHECKING:
     from actors._core.cell import Cell
@@ -94,11 +94,18 @@ class PlacedType(ActorType):
 
     placed = True
 
-    def __init__(self, kind: ActorType, spec: PlaceSpec) -> None:
+    def __init__(self, kind: ActorType, spec: PlaceSpec, runs: object = None) -> None:
+        """`runs`: the function that the actor runs, where it is that of one."""
         self.actor_class = kind.actor_class
         self.inside = kind
         """The kind of the actor in its process."""
         self.spec = spec
+        own = () if runs is None else (kind.actor_class.__module__,)
+        wanted = (module_of(kind.actor_class if runs is None else runs),) if spec.preload is None else spec.preload
+        self.preload = (*own, *wanted)
+        """The modules that are imported before its process is forked."""
+        self.in_main = module_of(kind.actor_class if runs is None else runs) == "__main__"
+        """Whether its class or function is one of the main module."""
         self.table = SendingTable()
         self.concurrency = max(spec.prefetch, kind.concurrency)
         self.ref_type = kind.ref_type
@@ -128,6 +135,8 @@ class PlacedType(ActorType):
         """The instance ends with its process."""
 
 
-def placed_type(kind: ActorType, host: HostChoice) -> ActorType:
-    """The kind of such actors on this host: in processes of their own, if it is one."""
-    return PlacedType(kind, host) if isinstance(host, PlaceSpec) else kind
+def placed_type(kind: ActorType, host: HostChoice, runs: object = None) -> ActorType:
+    """The kind of such actors on this host: in processes of their own, if it is one. `runs`: the function that they
+    run.
+    """
+    return PlacedType(kind, host, runs) if isinstance(host, PlaceSpec) else kind

@@ -6,7 +6,7 @@ import ast
 import re
 import sys
 from collections.abc import Mapping
-from functools import lru_cache
+from functools import lru_cache, partial
 from importlib.util import find_spec
 from math import inf
 from pathlib import Path
@@ -137,6 +137,7 @@ class PlaceSpec(BaseModel):
     nice: Annotated[int, Field(strict=True, ge=0, le=19)] = 0
     prefetch: Annotated[int, Field(strict=True, ge=1, le=MOST_PREFETCH)] = 1
     preload: Annotated[tuple[str, ...] | None, BeforeValidator(_modules)] = None
+    silent_after: Annotated[float, Field(gt=0, allow_inf_nan=False)] | None = 30.0
 
     def __str__(self) -> str:
         return self.kind
@@ -181,6 +182,7 @@ def process(
     nice: int = 0,
     prefetch: int = 1,
     preload: list[str] | tuple[str, ...] | None = None,
+    silent_after: float | None = 30.0,
     **unknown: object,
 ) -> ProcessSpec:
     """A process of the actor's own, as the `host` of a child or of `Runtime.spawn`. It needs Linux.
@@ -198,12 +200,22 @@ def process(
             by its priority. A `concurrency` of the class that is larger counts instead. Default: 1.
         preload: Modules that are imported once, before processes are forked. They must start no thread. None: the
             module of the actor class. Default: None.
+        silent_after: Seconds after which the event `PlaceSilent` says that the process has messages under way and its
+            event loop does not answer. None: it is not asked. Default: 30.0.
         unknown: There are no other options.
 
     Raises:
         OptionError: options are wrong or unknown; it holds all faults
     """
-    given = {"memory": memory, "cpus": cpus, "nice": nice, "prefetch": prefetch, "preload": preload, **unknown}
+    given = {
+        "memory": memory,
+        "cpus": cpus,
+        "nice": nice,
+        "prefetch": prefetch,
+        "preload": preload,
+        "silent_after": silent_after,
+        **unknown,
+    }
     try:
         return ProcessSpec.model_validate(given)
     except ValidationError as error:
@@ -222,6 +234,7 @@ def ray(
     nice: int = 0,
     prefetch: int = 1,
     preload: list[str] | tuple[str, ...] | None = None,
+    silent_after: float | None = 30.0,
     insecure: bool = False,
     **unknown: object,
 ) -> RaySpec:
@@ -248,6 +261,8 @@ def ray(
         prefetch: How many messages may be under way to the node at once, >= 1, as for `process`. Default: 1.
         preload: Modules that are imported once on the node, as for `process`. None: that of the actor class.
             Default: None.
+        silent_after: Seconds after which the event `PlaceSilent` tells of it, as for `process`. None: never.
+            Default: 30.0.
         insecure: Whether an address that is not of this machine may be used without the token authentication of Ray:
             every client that reaches the ports of that cluster can run code there. Default: False.
         unknown: There are no other options.
@@ -266,6 +281,7 @@ def ray(
         "nice": nice,
         "prefetch": prefetch,
         "preload": preload,
+        "silent_after": silent_after,
         "insecure": insecure,
         **unknown,
     }
@@ -329,20 +345,45 @@ def host_name(host: object) -> str:
     return host.kind if isinstance(host, PlaceSpec) else str(host)
 
 
-def sending_fault(actor_class: type) -> str | None:
-    """Why another process cannot find this class by its name; None: it can, as far as is known."""
-    name = actor_class.__qualname__
+def module_of(start: object) -> str:
+    """The module in which another process finds this class or function."""
+    return str(getattr(_named(start), "__module__", None) or "builtins")
+
+
+def name_of(start: object) -> str:
+    """The name of this class or function, as a reader knows it."""
+    return str(_named(start).__qualname__)
+
+
+def _named(start: object) -> Any:
+    """The class or function by whose name this is pickled: that of a partial, or the class of an object."""
+    while isinstance(start, partial):
+        start = start.func
+    return start if hasattr(start, "__qualname__") else type(start)
+
+
+def sending_fault(start: object) -> str | None:
+    """Why another process cannot find this class or function by its name; None: it can, as far as is known."""
+    named = _named(start)
+    name = str(named.__qualname__)
+    if name.rpartition(".")[2] == "<lambda>":
+        return "a lambda has no name by which its process finds it. Define a function at the top of a module"
     if "<locals>" in name:
         return f"{name} is defined in a function, where its process does not find it. Define it at the top of a module"
-    if actor_class.__module__ != "__main__":
+    if module_of(named) != "__main__" or (problem := main_fault()) is None:
         return None
+    return f"{name} is defined in {problem}"
+
+
+def main_fault() -> str | None:
+    """Why another process cannot import the main module, in words that begin with it; None: it can."""
     file = getattr(sys.modules["__main__"], "__file__", None)
     if file is None:
-        return f"{name} is defined in an interactive session, which its process cannot import. Define it in a module"
+        return "an interactive session, which its process cannot import. Define it in a module"
     if not is_guarded(file):
         return (
-            f"{name} is defined in the main module, and its process would run that whole module. Put what starts the "
-            'program under `if __name__ == "__main__":`'
+            "the main module, and its process would run that whole module. Put what starts the program under "
+            '`if __name__ == "__main__":`'
         )
     return None
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, TypedDict
 
 import pykka
 
-from actors._core.actor_type import ActorType
+from actors._core.actor_type import THREADS, ActorType
 from actors._core.mailbox import MailboxSpec
 from actors._core.placed import placed_type
 from actors._core.process import HOSTS, HostChoice, ProcessSpec, is_host
@@ -90,12 +90,12 @@ def host_for(kind: ActorType, host: HostChoice | None = None) -> HostChoice:
     not made for.
     """
     where = host or kind.host
-    if where != "loop" and where != "thread":
+    if where in kind.threads:
+        return where
+    if where not in THREADS:
         if not is_host(where):
             raise ValueError(f"host must be {HOSTS}, not {shown(where)}")
         where = ProcessSpec() if where == "process" else where
-    elif kind.foreign:
-        return where  # a class of pykka's may have an attribute `only_host`
     if (problem := wrong_host(kind.actor_class, where)) is not None:
         raise ValueError(problem)
     return where

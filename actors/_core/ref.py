@@ -413,11 +413,11 @@ class ActorRef(pykka.ActorRef[A]):
         """The actor takes no further user or system message until `resume`, also through a restart. An order to stop
         still reaches it.
         """
-        self._cell.runtime.control_call(self._cell.suspend, True)
+        self._cell.order_suspension(True)
 
     def resume(self) -> None:
         """The actor takes messages again after `suspend`."""
-        self._cell.runtime.control_call(self._cell.suspend, False)
+        self._cell.order_suspension(False)
 
     def trace(self, last: int) -> None:
         """The actor remembers the last messages it handled, at most `last` of them; 0: none any more."""

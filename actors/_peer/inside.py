@@ -19,6 +19,7 @@ from actors.errors import NotInPlace
 
 if TYPE_CHECKING:
     from actors._place.codec import RefKey
+    from actors.reasons import ExitReason
 
 
 class InnerPeer(Protocol):
@@ -85,6 +86,13 @@ class InnerCell(Cell):
     @property
     def above(self) -> str | None:
         return self._above
+
+    def heed(self, reason: ExitReason) -> None:
+        """The actor was told to stop, and its handler goes on: its code may ask for that."""
+        if self.told_to_stop is None:
+            self.told_to_stop = reason
+            if self.possessions is not None:
+                self.possessions.tell()
 
     def put_stop(self, envelope: Envelope) -> None:
         """It waits its turn in the mailbox, which the program has."""

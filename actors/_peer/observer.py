@@ -10,6 +10,7 @@ from actors._core.cell import Cell
 from actors._core.envelope import Envelope
 from actors._core.handlers import HandlerFunction
 from actors._core.mailbox import Queue, make_queue
+from actors._core.messages import Continue
 from actors._core.observer import Moment
 from actors._peer.inside import InnerCell, NumberedEnvelope
 from actors.reasons import ExitReason
@@ -36,8 +37,11 @@ class ObservedPeer(Protocol):
     def write_now(self) -> None:
         """Sends what waits to be sent."""
 
-    def send_now(self, *frame: object) -> None:
+    def send(self, *frame: object) -> None:
         """Sends a frame."""
+
+    def send_now(self, *frame: object) -> None:
+        """Sends a frame, at once where it can."""
 
 
 class PeerObserver:
@@ -75,6 +79,8 @@ class PeerObserver:
         return handler
 
     def handled(self, cell: Cell, envelope: Envelope, outcome: str, /) -> None:
+        if type(envelope.message) is Continue and isinstance(cell, InnerCell):
+            self._peer.send("continued")
         self._peer.handled(envelope, outcome)
 
     def refused(self, cell: Cell, message: object, why: str, envelope: Envelope | None, /) -> None:

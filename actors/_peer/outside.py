@@ -1,7 +1,14 @@
-"""The actors outside of a place, as its runtime sees them: each is a cell whose messages are sent to the program."""
+"""The actors outside of a place, as its runtime sees them: each is a cell whose messages are sent to the program.
+
+At most `WINDOW` messages for one of them are on their way that its mailbox has not taken, and as many wait here. Then a
+thread waits in `tell`, and a coroutine in `send`. A `tell` on an event loop cannot wait, and never does.
+"""
 
 from __future__ import annotations
 
+import asyncio
+import sys
+from collections import deque
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -9,6 +16,8 @@ from actors._core.actor import Actor
 from actors._core.actor_type import ActorType
 from actors._core.cell import Cell
 from actors._core.envelope import Envelope
+from actors._core.mailbox import BoundedQueue, MailboxSpec
+from actors._core.outcomes import overflow
 from actors._core.placed import SendingTable
 from actors._core.props import Props
 from actors._core.ref import ActorRef
@@ -20,11 +29,17 @@ if TYPE_CHECKING:
     from actors.reasons import ExitReason
 
 
+WINDOW = 1000
+"""How many messages for one actor may be on their way to its mailbox."""
+
+
 class Outbound(Protocol):
     """The peer, which sends what is said to an actor outside."""
 
-    def send_out(self, path: str, message: object, envelope: Envelope) -> None:
-        """Sends a message, or a question, to the actor at this path."""
+    def send_out(self, path: str, message: object, envelope: Envelope) -> bool:
+        """Sends a message, or a question, to the actor at this path. Returns whether its mailbox will say that it has
+        taken it.
+        """
 
     def order(self, path: str, order: str) -> None:
         """Stops, kills, suspends or resumes the actor at this path."""
@@ -46,7 +61,8 @@ class OutsideActor:
         """Sends the message being handled to the program."""
         envelope = self._cell.envelope
         assert envelope is not None
-        self._peer.send_out(self._cell.path, message, envelope)
+        if self._peer.send_out(self._cell.path, message, envelope):
+            self._cell.busy()
 
 
 class OutsideTable(SendingTable):
@@ -64,7 +80,7 @@ class OutsideType(ActorType):
     def __init__(self, peer: Outbound, actor_class: type[Any], ref_type: type[ActorRef[Any]]) -> None:
         self.actor_class = actor_class
         self.table = OutsideTable()
-        self.concurrency = 1
+        self.concurrency = WINDOW
         self.ref_type = ref_type
         self.continues = False
         self.answers = self.resumes = ()
@@ -85,6 +101,18 @@ class OutsideType(ActorType):
         """There is nothing to give up."""
 
 
+class OutsideQueue(BoundedQueue):
+    """What waits to be sent to one actor. A sender waits that can: one in a thread without an event loop, which does
+    not ask.
+    """
+
+    def append(self, envelope: Envelope) -> None:
+        if envelope.reply is not None or asyncio._get_running_loop() is not None:
+            self.force(envelope)
+        else:
+            super().append(envelope)
+
+
 class OutsideCell(Cell):
     """The cell of an actor of the program. Orders to it are sent there."""
 
@@ -95,6 +123,20 @@ class OutsideCell(Cell):
         self._peer = peer
         kind = OutsideType(peer, actor_class or Actor, ref_type or ActorRef)
         super().__init__(runtime, Props(kind), path, None, supervised=False)
+        spec = MailboxSpec(capacity=WINDOW, policy="block")
+        self.queue = OutsideQueue(spec, deque(), path, lambda envelope: overflow(self, envelope), runtime.park)
+
+    def taken(self, count: int) -> None:
+        """The mailbox over there has taken so many messages more."""
+        self.active = max(0, self.active - count)
+        if not self.active:
+            self.envelope = None
+        self.reopen()
+
+    def hurry(self) -> None:
+        """This process ends: what waits is sent now."""
+        self.concurrency = sys.maxsize
+        self.reopen()
 
     def put_stop(self, envelope: Envelope) -> None:
         self._peer.order(self.path, "stop")
@@ -105,7 +147,7 @@ class OutsideCell(Cell):
     def kill(self, reason: ExitReason, culprit: Envelope | None = None) -> None:
         self._peer.order(self.path, "kill")
 
-    def suspend(self, suspended: bool) -> None:
+    def order_suspension(self, suspended: bool) -> None:
         self._peer.order(self.path, "suspend" if suspended else "resume")
 
     def incarnation_ended(self, reason: ExitReason) -> None:

@@ -84,6 +84,9 @@ class PlacePeer:
         else:
             await self._over
             # What its last hook has told to others has its turn before the process ends.
+            for each in list(self.runtime.cells.values()):
+                if isinstance(each, OutsideCell):
+                    each.hurry()
             while any(isinstance(each, OutsideCell) and len(each.queue) for each in list(self.runtime.cells.values())):
                 await asyncio.sleep(0)
         self._line.end()
@@ -171,8 +174,10 @@ class PlacePeer:
         """Sends a view. Raises `NotSendable`."""
         self.send("view", self.codec.dumps(self.path, lambda: f"the view of type {type_name(view)}", view))
 
-    def send_out(self, path: str, message: object, envelope: Envelope) -> None:
-        """Sends a message or a question to an actor of the program. On the loop thread."""
+    def send_out(self, path: str, message: object, envelope: Envelope) -> bool:
+        """Sends a message or a question to an actor of the program. Returns whether the program says when the mailbox
+        has taken it. On the loop thread.
+        """
         reply = envelope.take_reply() if envelope.reply is not None else None
         try:
             body = self.codec.dumps(self.path, lambda: f"the message of type {type_name(message)}", message)
@@ -181,16 +186,17 @@ class PlacePeer:
                 reply.set_exception(error)
             else:
                 dead_letter(self.cell, message, "unsendable", envelope, error)
-            return
+            return False
         if reply is None:
             self._send("tell", path, body, envelope.correlation_id)
-            return
+            return True
         self._asked += 1
         self._questions[self._asked] = reply
         waiting = self.cell.waiting
         waits = waiting is not None and waiting[1] is reply
         left = None if envelope.deadline is None else envelope.deadline - self.runtime.now()
         self._send("ask", self._asked, path, body, left, envelope.correlation_id, waits)
+        return False
 
     def look_up(self, what: str, name: str, kind: str | None = None) -> Any:
         """Asks the program, and blocks this thread until it answers. Raises what was raised there."""
@@ -219,6 +225,14 @@ class PlacePeer:
                     self.cell.crash(reason)
                 else:
                     self.cell.stop(reason, None)
+            case ("heed", what, body):
+                self.cell.heed(self._reason(what, body))
+            case ("ping",):
+                self._line.send("pong")
+            case ("taken", path, count):
+                cell = self.runtime.cells.get(path)
+                if isinstance(cell, OutsideCell):
+                    cell.taken(count)
             case ("down", path, closed, what, body):
                 cell = self.runtime.cells.get(path)
                 if isinstance(cell, OutsideCell):
@@ -302,7 +316,8 @@ class PlacePeer:
             return
         match moment:
             case Moment.UP:
-                self.send("started", bool(getattr(cell.actor, "trap_exits", False)))
+                # At once: `on_continue` comes next, and may end the process.
+                self.send_now("started", bool(getattr(cell.actor, "trap_exits", False)))
             case Moment.DECLINED:
                 self._say_last("declined")
             case Moment.START_FAILED:

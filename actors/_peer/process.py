@@ -17,20 +17,52 @@ from functools import partial
 from time import monotonic
 from typing import Any
 
+from actors._core.actor import Actor
 from actors._peer.peer import PlacePeer
-from actors._peer.zygote import import_main
+from actors._peer.zygote import DESCRIPTORS, LONGEST, arm
 from actors._place.link import HEAD, NOTES, FrameLink
+from actors._place.main import import_main
+from actors._runtime.runtime import Runtime
 
 
-def run(
-    request: dict[str, Any], cpus: set[int] | None, link: int, lifeline: int, lookups: int, faults: int, notes: int
-) -> None:
-    """The life of the process, after the fork. The lifeline stays open, or the kernel ends the process."""
+def run(end: socket.socket) -> None:
+    """The life of the process, after the fork: it waits for its place, and then it is that place."""
+    asyncio.run(_live(end))
+
+
+async def _live(end: socket.socket) -> None:
+    await warm_up()  # its memory is its own from now on, and not copied while the place starts
+    loop = asyncio.get_running_loop()
+    given = loop.create_future()
+    loop.add_reader(end, given.set_result, None)
+    await given
+    loop.remove_reader(end)
+    body, descriptors, _, _ = socket.recv_fds(end, LONGEST, DESCRIPTORS)
+    if not body:
+        os._exit(0)  # it is not needed
+    end.close()
+    link, lifeline, lookups, faults, notes = descriptors
+    arm(lifeline)  # it stays open, or the kernel ends the process
     faulthandler.enable(faults)
+    request, cpus = pickle.loads(body)  # noqa: S301 - the zygote that has forked this process
     import_main(request["main"])
     title(request["path"])
     line = ProcessLine(socket.socket(fileno=link), socket.socket(fileno=lookups), mmap.mmap(notes, NOTES.size))
-    asyncio.run(PlacePeer(line, str(request["path"])).live(partial(confine, request, cpus)))
+    await PlacePeer(line, str(request["path"])).live(partial(confine, request, cpus))
+
+
+class _First(Actor):
+    """Lives before the first place does."""
+
+    def on_receive(self, message: object) -> object:
+        return message
+
+
+async def warm_up() -> None:
+    """Runs an actor: what a process does for the first time takes longer, and the next one inherits it."""
+    async with Runtime(watchdog=None, log=False) as runtime:
+        first = await runtime.spawn(_First)
+        await first.call(None)
 
 
 def title(path: str) -> None:

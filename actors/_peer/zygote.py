@@ -1,31 +1,34 @@
 """The zygote: forks a process for each place, and tells how it ended.
 
-It is started with a new interpreter, has one thread, and imports what places need before it forks. It ends when the
-program that started it ends: the kernel closes the control socket. Each place is the leader of a process group; when it
-has ended, what is left of the group is killed.
+It is started with a new interpreter, has one thread, and imports what places need before it forks. One process is
+forked in advance, so that the next place begins at once. The zygote ends when the program that started it ends: the
+kernel closes the control socket. Each place is the leader of a process group; when it has ended, what is left of the
+group is killed.
 """
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import fcntl
 import gc
 import importlib
 import os
 import pickle
-import runpy
 import select
 import signal
 import socket
 import sys
 import threading
 import traceback
-import types
 import warnings
-from typing import Any
+from typing import Any, NamedTuple
+
+from actors._place.main import import_main
 
 LONGEST = 1 << 17
-_DESCRIPTORS = 8
+DESCRIPTORS = 8
+"""The most descriptors of a place."""
 _IMPORTED = ("actors._peer.process", "actors._pykka.foreign", "actors._core.placed")
 """What every place needs."""
 F_SETSIG = 10
@@ -57,9 +60,19 @@ def main(control: int, lifeline: int) -> None:
         signal.signal(each, signal.SIG_IGN)
     for name in _IMPORTED:
         importlib.import_module(name)
+    from actors._peer.process import warm_up
+
+    asyncio.run(warm_up())
     gc.collect()
     gc.freeze()  # what is there stays, and a collection in a child does not copy its pages
     Zygote(socket.socket(fileno=control), lifeline).run()
+
+
+class Spare(NamedTuple):
+    """A process that waits for its place: the request and the descriptors come over the socket."""
+
+    pid: int
+    end: socket.socket
 
 
 class Zygote:
@@ -71,6 +84,8 @@ class Zygote:
         self._numbers: dict[int, int] = {}
         """The number of the request by process id."""
         self._preloaded: set[str] = set()
+        self._spare: Spare | None = None
+        """The process that waits for the next place. There is one from the first place on."""
         self._cpu = 0
         self._wake, self._woken = os.pipe()
         os.set_blocking(self._woken, False)
@@ -86,6 +101,9 @@ class Zygote:
         poll.register(self._control, select.POLLIN)
         poll.register(self._wake, select.POLLIN)
         while True:
+            if self._numbers and self._spare is None and not poll.poll(0):
+                with contextlib.suppress(OSError):  # then the next place is told
+                    self._spare = self._fork_one()
             for descriptor, _ in poll.poll():
                 if descriptor == self._wake:
                     with contextlib.suppress(BlockingIOError):
@@ -94,7 +112,7 @@ class Zygote:
                 else:
                     body, descriptors = b"", list[int]()
                     with contextlib.suppress(ConnectionResetError):  # the program has ended, and has not read all
-                        body, descriptors, _, _ = socket.recv_fds(self._control, LONGEST, _DESCRIPTORS)
+                        body, descriptors, _, _ = socket.recv_fds(self._control, LONGEST, DESCRIPTORS)
                     if not body:
                         self._end()
                         self._control.close()
@@ -108,9 +126,17 @@ class Zygote:
     def _end(self) -> None:
         for pid in self._numbers:
             _kill_group(pid)
+        self._give_up_spare()
+
+    def _give_up_spare(self) -> None:
+        if self._spare is not None:
+            spare, self._spare = self._spare, None
+            spare.end.close()
+            _kill_group(spare.pid)
+            os.waitpid(spare.pid, 0)
 
     def _reap(self) -> None:
-        while self._numbers:
+        while True:
             try:
                 ended = os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT)
             except ChildProcessError:
@@ -119,6 +145,9 @@ class Zygote:
                 return
             # Before its id is free again: what the place has started and left is in its group.
             _kill_group(ended.si_pid)
+            if self._spare is not None and self._spare.pid == ended.si_pid:
+                self._give_up_spare()
+                continue
             pid, status, usage = os.wait4(ended.si_pid, 0)
             number = self._numbers.pop(pid, None)
             if number is not None:
@@ -131,38 +160,59 @@ class Zygote:
         problem = _threads()
         if problem is None:
             try:
-                self._fork_now(number, request, descriptors)
+                pid = self._begin(request, descriptors)
             except OSError as error:
                 problem = f"fork failed: {error}"
+            else:
+                self._numbers[pid] = number
+                self._tell("forked", number, pid)
         for each in descriptors:
             os.close(each)
         if problem is not None:
             self._tell("refused", number, problem, _threads() is not None)
 
-    def _fork_now(self, number: int, request: dict[str, Any], descriptors: list[int]) -> None:
-        cpus = self._cpus(request["cpus"])
+    def _begin(self, request: dict[str, Any], descriptors: list[int]) -> int:
+        """Has a process begin with a place. Returns its id. Raises OSError."""
+        place = pickle.dumps((request, self._cpus(request["cpus"])), 5)
+        if self._spare is not None:
+            spare, self._spare = self._spare, None
+            with spare.end, contextlib.suppress(OSError):  # it has ended: another one begins
+                socket.send_fds(spare.end, [place], descriptors)
+                return spare.pid
+        spare = self._fork_one()
+        with spare.end:
+            socket.send_fds(spare.end, [place], descriptors)
+        return spare.pid
+
+    def _fork_one(self) -> Spare:
+        """Forks a process that waits for its place. Raises OSError."""
+        here, there = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         sys.stdout.flush()
         sys.stderr.flush()
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", DeprecationWarning)  # native threads of a library, which it looks after
-            pid = os.fork()
+        try:
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore", DeprecationWarning)  # native threads of a library, which it looks after
+                pid = os.fork()
+        except OSError:
+            here.close()
+            there.close()
+            raise
         if pid:
+            there.close()
             with contextlib.suppress(OSError):  # the child has done it, or has ended
                 os.setpgid(pid, pid)
-            self._numbers[pid] = number
-            self._tell("forked", number, pid)
-            return
+            return Spare(pid, here)
         code = 1
         try:
             os.setpgid(0, 0)
-            arm(descriptors[1])
             signal.set_wakeup_fd(-1)
             signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+            here.close()
             for each in (self._control.detach(), self._wake, self._woken, self._lifeline):
                 os.close(each)
             from actors._peer.process import run
 
-            run(request, cpus, *descriptors)
+            run(there)
             code = 0
         except BaseException:  # noqa: BLE001 - a child must never return into the loop of the zygote
             traceback.print_exc()
@@ -186,6 +236,7 @@ class Zygote:
         if name in self._preloaded:
             return
         self._preloaded.add(name)
+        self._give_up_spare()  # it would import the module itself
         arm(self._lifeline)  # an import may take for ever
         with contextlib.suppress(BaseException):  # of the user's module, which raises anything
             if name == "__main__":
@@ -195,22 +246,6 @@ class Zygote:
         disarm(self._lifeline)
         gc.collect()
         gc.freeze()
-
-
-def import_main(main: tuple[str, str] | None) -> None:
-    """Runs the main module of the program under another name, as multiprocessing does: what stands under
-    `if __name__ == "__main__"` does not run.
-    """
-    if main is None or "__mp_main__" in sys.modules:
-        return
-    module = types.ModuleType("__mp_main__")
-    how, what = main
-    if how == "name":
-        content = runpy.run_module(what, run_name="__mp_main__", alter_sys=True)
-    else:
-        content = runpy.run_path(what, run_name="__mp_main__")
-    module.__dict__.update(content)
-    sys.modules["__main__"] = sys.modules["__mp_main__"] = module
 
 
 def _threads() -> str | None:

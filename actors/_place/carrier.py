@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
     from actors._core.cell import Cell
+    from actors._core.clock import Clock
     from actors._core.placed import PlacedType
     from actors._place.link import Frame
     from actors.errors import PlaceLost
@@ -29,6 +30,7 @@ class LoopOwner(Protocol):
     loop: asyncio.AbstractEventLoop
     context: Context
     """What runs on the loop runs in a copy of it."""
+    clock: Clock
     kill_grace: float
     """The seconds that the end of what it kills may take."""
 

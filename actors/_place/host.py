@@ -51,6 +51,7 @@ class PlaceHost:
         place = self._places[cell]
         if place.traffic.send(envelope):
             cell.busy()
+            place.is_busy()
 
     def drive_life(self, cell: Cell, hooks: Hooks, done: HookDone) -> None:
         self._loop_host.drive_life(cell, hooks, done)
@@ -82,6 +83,12 @@ class PlaceHost:
         place.stop(reason)
         await asyncio.shield(place.over)
         place.outcome(reason)
+
+    def heed(self, cell: Cell, reason: ExitReason) -> None:
+        """Tells the code that runs in the process that it was told to stop, for this reason. It goes on."""
+        place = self._places.get(cell)
+        if place is not None:
+            place.send("heed", *place.codec.encode_reason(place.path, reason))
 
     # Ends
 

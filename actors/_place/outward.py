@@ -32,6 +32,10 @@ if TYPE_CHECKING:
     from actors._place.place import ActorPlace
 
 
+TOLD_EVERY = 100
+"""After how many messages that a mailbox has taken the process is told: often enough for its window of 1,000."""
+
+
 class Outward:
     """The others, as the actor of one place sees them. On the loop thread."""
 
@@ -40,6 +44,8 @@ class Outward:
         self._cell = cell
         self._runtime = cell.runtime
         self._met: weakref.WeakValueDictionary[str, Cell] = weakref.WeakValueDictionary()
+        self._taken: dict[str, int] = {}
+        """How many of the messages for each actor its mailbox has taken, or refused, and that was not said."""
         self._watched: dict[str, tuple[Future[Down], Callable[[Future[Down]], object]]] = {}
 
     # Refs
@@ -87,9 +93,12 @@ class Outward:
         target = self._target(path)
         if isinstance(message, NotReceivable):
             self._lose(path, message, "unsendable", message)
+            self._count(path)
         elif target is None:
             self._lose(path, message, "closed", None)
+            self._count(path)
         elif target.closed:
+            self._count(path)
             dead_letter(target, message, "closed", Envelope(message, self._cell), dead(target, message))
         else:
             envelope: Envelope = BareEnvelope(message, self._cell)
@@ -101,12 +110,31 @@ class Outward:
         queue = target.queue
         if isinstance(queue, BoundedQueue) and queue.blocks and not queue.has_room():
             # It waits for room beside the loop, as `await ref.send()` does, in the order of the messages.
-            self._runtime.look_after(_admit(target, queue, envelope), partial(self._refused, target, envelope))
+            self._runtime.look_after(self._admit(target, queue, envelope), partial(self._refused, target, envelope))
             return
+        self._count(target.path)
         try:
             target.put(envelope)
         except Exception as error:  # noqa: BLE001 - a full mailbox, or a priority function of the user's
             self._refused(target, envelope, error)
+
+    async def _admit(self, target: Cell, queue: BoundedQueue, envelope: Envelope) -> None:
+        try:
+            await queue.admit(envelope)
+        finally:
+            self._count(target.path)
+        if target.idle:
+            target.wake()
+
+    def _count(self, path: str) -> None:
+        """The mailbox of this actor has taken a message, or has refused it. The process may send others, and is told so
+        now and then.
+        """
+        taken = self._taken.get(path, 0) + 1
+        if taken == TOLD_EVERY:
+            taken = 0
+            self._place.send("taken", path, TOLD_EVERY)
+        self._taken[path] = taken
 
     def _refused(self, target: Cell, envelope: Envelope, error: BaseException) -> None:
         why = "overflow" if isinstance(error, MailboxFull) else "refused"
@@ -222,12 +250,6 @@ class Outward:
         if cell is not self._cell:
             self.meet(cell)
         return key_for(cell.ref)
-
-
-async def _admit(target: Cell, queue: BoundedQueue, envelope: Envelope) -> None:
-    await queue.admit(envelope)
-    if target.idle:
-        target.wake()
 
 
 class _Question(CallbackReply):

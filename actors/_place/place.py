@@ -13,11 +13,14 @@ from typing import TYPE_CHECKING, Any
 
 from actors._core.clock import TimerHandle
 from actors._core.envelope import Envelope
-from actors._core.life import BEING_KILLED
+from actors._core.life import BEING_KILLED, STARTS
+from actors._core.messages import Continue
+from actors._core.outcomes import overran
 from actors._core.placed import NOTHING, PlacedStart, PlacedType
 from actors._place.carrier import VERSION, Carrier
 from actors._place.codec import Codec, RefKey, key_for
 from actors._place.outward import Outward
+from actors._place.silence import SilenceWatch
 from actors._place.traffic import Traffic
 from actors.errors import IgnoreStart, NotReceivable, NotSendable, PlaceLost, VersionMismatch
 from actors.events import HookFailed, LifecycleEvent
@@ -47,7 +50,7 @@ class ActorPlace:
         self.traffic = Traffic(self, cell, kind)
         self._outward = Outward(self, cell)
         self._carrier: Carrier = host.carriers.carrier(self, cell, kind)
-        self._begun = self._closed = self._spoken = False
+        self._begun = self._closed = self._spoken = self._up = False
         self._ending = False
         """Whether the actor there ends, by a crash or its own wish, or was told to."""
         self._killed = False
@@ -56,6 +59,10 @@ class ActorPlace:
         self._error: BaseException | None = None
         """How it ended, if it was not told to."""
         self._grace: TimerHandle | None = None
+        self._continuing: TimerHandle | None = None
+        """The time limit of `on_continue`."""
+        limit = kind.spec.silent_after
+        self._silence = None if limit is None else SilenceWatch(self, cell, limit)
 
     # The start
 
@@ -151,8 +158,12 @@ class ActorPlace:
         """The runtime over there is gone, by this error if it was not told to end."""
         if self.over.done():
             return
-        self._error = error
         cell = self._cell
+        if self._up and not self._killed and cell.incarnation == self.incarnation and cell.phase in STARTS:
+            # It was up, and the cell gets to know that in the next pass of the loop: it has crashed after its start.
+            self._runtime.loop.call_soon(self.ended, error, context=self._runtime.context.copy())
+            return
+        self._error = error
         if cell.incarnation == self.incarnation:
             crash = None if self._killed or self._gone is not None or not self.started.done() else error
             try:
@@ -174,6 +185,9 @@ class ActorPlace:
         self._carrier.close()
         if self._grace is not None:
             self._grace.cancel()
+        self._continued()
+        if self._silence is not None:
+            self._silence.close()
 
     def drop(self) -> list[Envelope]:
         """The runtime is lost: gives the place up. Returns the messages under way."""
@@ -228,7 +242,30 @@ class ActorPlace:
         if not self.started.done():
             if self._cell.actor is not None:
                 self._cell.actor.trap_exits = trap_exits
+            timeout = self._cell.props.handler_timeout
+            if timeout is not None and self._kind.inside.continues:
+                due = self._runtime.now() + timeout
+                self._continuing = self._runtime.clock.call_at(due, self._continues_too_long)
+            self._up = True
             self.started.set_result(None)
+
+    def is_busy(self) -> None:
+        """A message is under way."""
+        if self._silence is not None:
+            self._silence.is_busy()
+
+    def _answered(self) -> None:
+        if self._silence is not None:
+            self._silence.answered()
+
+    def _continues_too_long(self) -> None:
+        self._cell.kill(Crashed(overran(self._cell, Envelope(Continue()))))
+
+    def _continued(self) -> None:
+        """`on_continue` has returned or raised, or will not any more."""
+        if self._continuing is not None:
+            self._continuing.cancel()
+            self._continuing = None
 
     def _declined(self) -> None:
         self._failed_start(IgnoreStart())
@@ -238,10 +275,12 @@ class ActorPlace:
 
     def _crashed(self, number: int | None, encoded: Any) -> None:
         self._ending = True
+        self._continued()
         self.traffic.crashed(number, self.error_of(encoded))
 
     def _leaving(self, what: str, body: Any) -> None:
         self._ending = True
+        self._continued()
         self._cell.exit(self._reason(what, body))
 
     def _reason(self, what: str, body: Any) -> ExitReason:
@@ -311,6 +350,8 @@ class ActorPlace:
 _HEARD: dict[str, Callable[..., None]] = {
     "hello": ActorPlace._hello,
     "started": ActorPlace._has_started,
+    "pong": ActorPlace._answered,
+    "continued": ActorPlace._continued,
     "declined": ActorPlace._declined,
     "start_failed": ActorPlace._start_failed,
     "reply": lambda place, *frame: place.traffic.replied(*frame),

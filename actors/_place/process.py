@@ -7,9 +7,12 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import signal
 import socket
 import sys
+from functools import partial
+from pathlib import Path
 from time import monotonic
 from typing import TYPE_CHECKING, Any
 
@@ -17,11 +20,17 @@ from actors._core.process import ProcessSpec
 from actors._place.carrier import Carried, LoopOwner
 from actors._place.launcher import Launcher, signal_name
 from actors._place.link import NOTES, FrameLink
+from actors._place.main import main_module
 from actors.errors import PlaceLost
 
 if TYPE_CHECKING:
     from actors._core.cell import Cell
+    from actors._core.clock import TimerHandle
     from actors._core.placed import PlacedType
+
+
+MEMORY_EVERY = 1.0
+"""Seconds between two looks at the memory of a process that has a limit."""
 
 
 class ProcessCarriers:
@@ -50,14 +59,14 @@ class ProcessCarriers:
 
 def request_of(path: str, kind: PlacedType) -> dict[str, Any]:
     """What the process of this actor is like, for what forks it."""
-    spec, module = kind.spec, kind.actor_class.__module__
+    spec = kind.spec
     return {
         "path": path,
         "memory": spec.memory,
         "cpus": spec.cpus if isinstance(spec, ProcessSpec) else None,
         "nice": spec.nice,
-        "preload": (module,) if spec.preload is None else spec.preload,
-        "main": main_module() if module == "__main__" else None,
+        "preload": kind.preload,
+        "main": main_module() if kind.in_main else None,
     }
 
 
@@ -87,6 +96,10 @@ class ProcessCarrier:
         self._notes = -1
         self._begun = self._closed = self._ended = False
         self._killed = False
+        self._looks: TimerHandle | None = None
+        """The next look at its memory."""
+        self._over_limit: str | None = None
+        """Why it was ended, if it had too much memory."""
 
     # The start
 
@@ -132,6 +145,24 @@ class ProcessCarrier:
             self._process = os.pidfd_open(pid)
         if self._killed:
             self._signal()
+        elif self._wanted["memory"] is not None:
+            self._watch_memory(pid)
+
+    def _watch_memory(self, pid: int) -> None:
+        """Looks again in a while how much memory the process has."""
+        clock = self._runtime.clock
+        self._looks = clock.call_at(clock.now() + MEMORY_EVERY, partial(self._look_at_memory, pid))
+
+    def _look_at_memory(self, pid: int) -> None:
+        """Ends the process if it has more memory than its limit: that of the kernel does not count what is shared."""
+        if self._ended:
+            return
+        has, limit = memory_of(pid), self._wanted["memory"]
+        if has > limit:
+            self._over_limit = f"over its memory limit: it had {has >> 20} MiB, and may have {limit >> 20} MiB"
+            self._signal()
+        else:
+            self._watch_memory(pid)
 
     def refused(self, why: str) -> None:
         """There is no process."""
@@ -178,7 +209,9 @@ class ProcessCarrier:
         """The process has ended."""
         self._link.drain()
         code = os.waitstatus_to_exitcode(status)
-        if code < 0:
+        if code == -signal.SIGKILL and self._over_limit is not None and not self._killed:
+            self._end(self._lost(f"{self.name} was ended {self._over_limit}", -code, None, max_rss, cpu))
+        elif code < 0:
             how = f"{self.name} was killed by {signal_name(-code)}{self._by_memory(-code, max_rss)}"
             self._end(self._lost(how, -code, None, max_rss, cpu))
         else:
@@ -227,6 +260,8 @@ class ProcessCarrier:
         if self._closed or not self._begun:
             return
         self._closed = True
+        if self._looks is not None:
+            self._looks.cancel()
         self._signal()
         with contextlib.suppress(RuntimeError):  # the loop is closed
             self._link.close()
@@ -247,20 +282,21 @@ class ProcessCarrier:
             os.close(self._lifeline)
 
 
+def memory_of(pid: int) -> int:
+    """The bytes of RAM that the process has for itself or shares: pages of files, which the kernel takes back when it
+    needs them, do not count. 0: it has ended.
+    """
+    try:
+        status = Path(f"/proc/{pid}/status").read_bytes()
+    except OSError:
+        return 0
+    return sum(int(size) for size in _COUNTED.findall(status)) * 1024
+
+
+_COUNTED = re.compile(rb"^Rss(?:Anon|Shmem):\s+(\d+) kB$", re.MULTILINE)
+
+
 def _kept(stack: contextlib.ExitStack, descriptor: int) -> int:
     """The descriptor, which the stack closes."""
     stack.callback(os.close, descriptor)
     return descriptor
-
-
-def main_module() -> tuple[str, str] | None:
-    """How another process imports the main module of this one: by its name, or by the path of its file."""
-    main: Any = sys.modules["__main__"]
-    # Its classes bear this name there, and come back under it; multiprocessing does the same.
-    sys.modules.setdefault("__mp_main__", main)
-    spec = getattr(main, "__spec__", None)
-    if spec is not None:
-        name: str = spec.name
-        return "name", name
-    path = getattr(main, "__file__", None)
-    return None if path is None else ("path", os.path.abspath(path))  # noqa: PTH100 - without the links resolved

@@ -6,6 +6,7 @@ From the process come numbers only: the messages themselves are here, so that no
 from __future__ import annotations
 
 import itertools
+from collections.abc import Mapping
 from functools import partial
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -161,13 +162,17 @@ class Traffic:
             if envelope is None:
                 self._aside.pop(number, None)  # it was stashed, and has been handled since
                 continue
-            if envelope.reply is not None:
-                if not envelope.reply.done():
-                    self._owed[number] = Envelope(envelope.message, envelope.sender, envelope.reply)
-                envelope.reply = None
+            self._owe(number, envelope)
             ended.append(envelope)
         if ended:
             self._cell.handled_elsewhere(ended)
+
+    def _owe(self, number: int, envelope: Envelope) -> None:
+        """The handler of the message has ended. Its answer, if there is none, comes later."""
+        if envelope.reply is not None:
+            if not envelope.reply.done():
+                self._owed[number] = Envelope(envelope.message, envelope.sender, envelope.reply)
+            envelope.reply = None
 
     def failed(self, number: int, fate: str, encoded: Any) -> None:
         """The handler has raised, and the actor lives on."""
@@ -181,6 +186,7 @@ class Traffic:
             outcomes.resume(cell, envelope, error)
         elif fate == "unheard":
             dead_letter(cell, envelope.message, "unheard", envelope, error)
+        self._owe(number, envelope)  # a handler in a thread says that it has failed before it answers with its error
         if cell.noted or self._runtime.observed:
             outcomes.note(cell, envelope, "failed")
         if active is not None:
@@ -295,6 +301,10 @@ class Traffic:
     def under_way(self) -> list[Envelope]:
         """The messages that the process has not handled."""
         return list(self._under_way.values())
+
+    def numbered(self) -> Mapping[int, Envelope]:
+        """The same by number."""
+        return self._under_way
 
     def give_back(self) -> list[Envelope]:
         """The messages that the actor has stashed, for the next incarnation."""

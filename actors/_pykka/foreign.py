@@ -19,7 +19,7 @@ import pykka
 from pykka.messages import _ActorStop
 
 from actors._core import hooks
-from actors._core.actor_type import ActorType, abstract_fault
+from actors._core.actor_type import THREADS, ActorType, abstract_fault
 from actors._core.current import current_cell
 from actors._core.handlers import Dispatch, leave_by_message
 from actors._core.messages import Timed
@@ -71,6 +71,7 @@ class ForeignActorType(ActorType):
         self.idle_timeout = None
         self.manages_lifecycle = False
         self.host = "thread"
+        self.threads = THREADS  # it may have an attribute `only_host` of its own
         self.mailbox = None
         self.plain = True
 

@@ -21,6 +21,7 @@ from contextvars import Context, copy_context
 from pathlib import Path
 from typing import Any
 
+from actors._core.clock import Clock, LoopClock
 from actors._place.carrier import VERSION
 from actors._place.launcher import Launcher
 from actors._place.link import Frame
@@ -46,6 +47,7 @@ class NodeKeeper:
         """`path`: where the program finds modules. What there is of it on this node counts here, too."""
         sys.path += [each for each in path if each not in sys.path and Path(each).exists()]
         self.loop: asyncio.AbstractEventLoop
+        self.clock: Clock
         self.context: Context = copy_context()
         self._lease = lease
         self._until = now() + lease
@@ -95,6 +97,7 @@ class NodeKeeper:
 
     def _begin(self) -> None:
         self.loop = asyncio.get_running_loop()
+        self.clock = LoopClock(self.loop)
         self._more = asyncio.Event()
         self._until = now() + self._lease
         self._watch()

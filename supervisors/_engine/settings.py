@@ -20,6 +20,7 @@ class Settings(TypedDict, total=False):
     period: float | None
     auto_shutdown: AutoShutdownMode
     max_children: int | None
+    pool: int | None
     on_failure: Callback
     on_give_up: Callback
 

@@ -7,13 +7,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from inspect import isgenerator
-from typing import TypedDict, TypeVar, Unpack
+from typing import Literal, TypedDict, TypeVar, Unpack
 
 import pykka
 
-from actors.spi import HostName, MailboxSpec, PlaceSpec, shown
+from actors.spi import HostName, MailboxSpec, PlaceSpec, ProcessSpec, shown
 from supervisors._specs.backoff import Constant, Exponential, Linear
-from supervisors._specs.combinations import child_combinations, supervisor_combinations
+from supervisors._specs.combinations import child_combinations, supervisor_combinations, task_host_faults
 from supervisors._specs.defaults import class_defaults, name_the_class
 from supervisors._specs.faults import attempt, checked
 from supervisors._specs.fields import MOST_PARTITIONS, Args, AutoShutdownMode, Restart, RestartStrategy, Startable
@@ -85,6 +85,8 @@ class TasksOptions(SharedSupervisorOptions, total=False):
     """The options of `tasks`. A key that begins with `task_` is for each task."""
 
     max_children: int | None
+    host: Literal["process"] | ProcessSpec | None
+    pool: int | None
     task_restart: Restart
     task_shutdown: Grace
     task_backoff: Constant | Linear | Exponential | None
@@ -246,6 +248,10 @@ def tasks(id: str, **options: Unpack[TasksOptions]) -> SupervisorSpec:
 
     Args:
         id: As for `dynamic_supervisor`, and so are the options.
+        host: Where the functions run. None: an `async` function on the event loop, a plain one in a thread. "process",
+            or `process()` with options: in processes, which are kept for the next task. Default: None.
+        pool: With `host=process()`, the most processes; further tasks wait for one in order. None: as many as the
+            program may use processors. Default: None.
         task_restart: The `restart` of each task. Default: "temporary".
         task_shutdown: The `shutdown` of each task, in seconds. Default: 5.0.
         task_backoff: The `backoff` of each task. Default: exponential().
@@ -349,7 +355,11 @@ def _place(id: object) -> str:
 def _task_template(path: str, values: dict[str, object], faults: list[SpecFault]) -> ChildSpec:
     keys = ("restart", "shutdown", "backoff")
     told = {key: values.pop(f"task_{key}") for key in keys if f"task_{key}" in values}
+    host = values.pop("host", None)
     template = {"id": TASK.id, "start": None, "restart": TASK.restart, **told}
+    if host is not None:
+        faults += [SpecFault(path, problem) for problem in task_host_faults(host)]
+        template["host"] = host
     return attempt(ChildSpec, f"{path}/task", template, faults) or TASK
 
 

@@ -11,7 +11,18 @@ from collections.abc import Mapping
 
 from pydantic_core import PydanticCustomError
 
-from actors.spi import Actor, MailboxSpec, PlaceSpec, extra_fault, is_host, sending_fault, shown, wrong_host
+from actors.spi import (
+    Actor,
+    MailboxSpec,
+    PlaceSpec,
+    ProcessSpec,
+    RaySpec,
+    extra_fault,
+    is_host,
+    sending_fault,
+    shown,
+    wrong_host,
+)
 from supervisors._specs.fields import check_host
 from supervisors._specs.start_kind import StartKind, kind_of
 from supervisors.errors import SpecError, SpecFault
@@ -53,19 +64,30 @@ def start_faults(start: object, values: Mapping[str, object]) -> list[str]:
     if not isinstance(kind, StartKind):
         return []
     redeliver = values.get("redeliver")
+    where = _host(host)
     checks = {
         "host='loop' with a plain function, which would block the event loop: make it `async def`, or leave host out": (
             kind is StartKind.FUNCTION and _is(host, "loop")
         ),
-        f"host=process() with {kind.value}: give the child an actor class, whose handler does the work": (
-            isinstance(_host(host), PlaceSpec)
+        f"host={where}() with {kind.value}: give the child an actor class, or a function that enters it": (
+            isinstance(where, PlaceSpec) and kind is StartKind.RESOURCE
+        ),
+        f"prefetch={getattr(where, 'prefetch', 1)} with {kind.value}, which takes no messages": (
+            isinstance(where, PlaceSpec) and where.prefetch > 1
         ),
         f"redeliver={shown(redeliver, 60)} with {kind.value}, which takes no messages": (
             isinstance(redeliver, int) and redeliver > 0
         ),
         f"mailbox with {kind.value}, which takes no messages": _is_given(values.get("mailbox")),
     }
-    return [message for message, wrong in checks.items() if wrong]
+    faults = [message for message, wrong in checks.items() if wrong]
+    return [*faults, *_unsendable(start, where)] if isinstance(where, PlaceSpec) else faults
+
+
+def _unsendable(start: object, host: PlaceSpec) -> list[str]:
+    """Why a process of this host does not find this class or function, or cannot be had."""
+    problems = (sending_fault(start), extra_fault(host))
+    return [f"host={host}(): {problem}" for problem in problems if problem is not None]
 
 
 def _host(host: object) -> object:
@@ -78,11 +100,7 @@ def _host(host: object) -> object:
 
 def process_faults(start: type[Actor], host: PlaceSpec, values: Mapping[str, object]) -> list[str]:
     """Why actors of this class cannot run in processes of their own with these values of their spec."""
-    faults = []
-    if (problem := sending_fault(start)) is not None:
-        faults.append(f"host={host}(): {problem}")
-    if (problem := extra_fault(host)) is not None:
-        faults.append(f"host={host}(): {problem}")
+    faults = _unsendable(start, host)
     redeliver = values.get("redeliver", 0)
     if host.prefetch > 1 and start.concurrency > 1 and isinstance(redeliver, int) and redeliver > 0:
         faults.append(
@@ -96,6 +114,21 @@ def process_faults(start: type[Actor], host: PlaceSpec, values: Mapping[str, obj
             "Leave one of the two out"
         )
     return faults
+
+
+def task_host_faults(host: object) -> list[str]:
+    """Why the tasks of a task supervisor cannot have this host."""
+    if _is(host, "loop") or _is(host, "thread"):
+        hosts = "an `async` function runs on the event loop and a plain one in a thread"
+        return [f"host={shown(host, 60)} with tasks: {hosts}. Leave host out, or give process()"]
+    where = _host(host)
+    if isinstance(where, RaySpec):
+        return [
+            "host=ray() with tasks: a pool has processes of this machine. Give process(), or a child with host=ray()"
+        ]
+    if isinstance(where, ProcessSpec) and where.prefetch > 1:
+        return [f"prefetch={where.prefetch} with tasks: a process runs one of them at a time. Leave it out"]
+    return []
 
 
 def _is_given(mailbox: object) -> bool:
@@ -179,6 +212,9 @@ def _shape(values: Mapping[str, object]) -> list[SpecFault]:
         "partitions without a template: give the spec that each partition starts": partitioned and template is None,
         "max_children without strategy='simple_one_for_one': only a dynamic supervisor has such a limit": (
             values.get("max_children") is not None and not simple
+        ),
+        "pool without host=process(): only the tasks of tasks(host=process()) have a pool of processes": (
+            values.get("pool") is not None and not isinstance(getattr(template, "host", None), ProcessSpec)
         ),
         f"auto_shutdown={shown(values.get('auto_shutdown'), 60)} with strategy='simple_one_for_one': "
         "instances of a template have no significance of their own": (

@@ -305,6 +305,7 @@ class SupervisorSpec(_SpecWithRef[Ref_co]):
     initial: Annotated[tuple[Args, ...], PlainValidator(check_initial)] = ()
     partitions: Partitions | None = None
     max_children: Positive | None = None
+    pool: Positive | None = None
     strategy: RestartStrategy = "one_for_one"
     max_restarts: Count | None = MAX_RESTARTS
     period: Seconds | None = None

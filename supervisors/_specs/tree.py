@@ -75,7 +75,7 @@ def _unresolved(
                 yield SpecFault(path, problem)
             if isinstance(found.host or getattr(start, "host", None), PlaceSpec):
                 try:
-                    pickle.dumps(found.args, 5)
+                    pickle.dumps(found.args if isinstance(start, type) else (start, found.args), 5)
                 except Exception as error:  # noqa: BLE001 - the __reduce__ of a value of the user's raises anything
                     yield SpecFault(path, f"args: cannot be pickled for its process: {described(error)}")
             shape = (id(start), is_template, frozenset(spec.args) if isinstance(spec.args, Mapping) else len(spec.args))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, ClassVar, cast
 
 from actors.spi import (
@@ -21,6 +21,8 @@ from actors.spi import (
     Future,
     Killed,
     NotAnActor,
+    NotSendable,
+    ProcessSpec,
     Props,
     ReplyTo,
     RuntimeLost,
@@ -32,6 +34,7 @@ from actors.spi import (
     concern,
     gone,
     handles,
+    process_pool,
     settle_failure,
 )
 from supervisors._engine.child import ChildCounts, ChildInfo
@@ -77,10 +80,13 @@ from supervisors._supervisor.messages import (
 )
 from supervisors._supervisor.props import props_for
 from supervisors._supervisor.ref import SupervisorRef, when_all
-from supervisors._supervisor.task import CancelTask, Promise
+from supervisors._supervisor.task import CancelTask, PooledTask, Promise, has_process
 from supervisors._supervisor.waits import StartOf
 from supervisors.errors import SpecError, SpecFault, SupervisionError
 from supervisors.events import BackingOff, CallbackFailed, GaveUp, Restarting, SupervisionEvent
+
+if TYPE_CHECKING:
+    from actors.spi import ProcessPool
 
 
 class Supervisor(Actor):
@@ -126,6 +132,8 @@ class Supervisor(Actor):
         """The children that the effects under way tell to stop, by their grace in seconds."""
         self._graces: dict[str, SharedGrace] = {}
         """The shared grace of each unordered child that was told to stop, by id."""
+        self._pool: ProcessPool | None = None
+        """The processes in which tasks run, if they do."""
         self._inputs: deque[tuple[Callable[..., list[Effect]], tuple[Any, ...]]] = deque()
         self._working = False
 
@@ -229,12 +237,27 @@ class Supervisor(Actor):
     @handles
     def start_child(self, request: StartChild) -> None:
         reply, what = self._cell.take_reply(), request.what
-        promise = what.function if isinstance(what, TaskCall) else None
-        if isinstance(promise, Promise) and promise.cancelled:
+        if type(what) is TaskCall and isinstance(what.function, Promise) and what.function.cancelled:
             if reply is not None:
-                settle_failure(reply, promise.cancellation(self.path), self.path)
+                settle_failure(reply, what.function.cancellation(self.path), self.path)
             return
+        if isinstance(what, TaskCall) and has_process(self._engine.template):
+            try:
+                what = self._packed(what)
+            except NotSendable as error:
+                if reply is not None:
+                    settle_failure(reply, error, self.path)
+                return
         self._feed(self._engine.start_child, what, reply, self._now())
+
+    def _packed(self, what: TaskCall) -> TaskCall:
+        """The same call, ready for a process. Raises `NotSendable`."""
+        promise = what.function
+        if not isinstance(promise, Promise):
+            args, kwargs = ((), what.args) if isinstance(what.args, Mapping) else (tuple(what.args), {})
+            promise = Promise(self.ref, what.function, args, kwargs)
+        promise.pack()
+        return TaskCall(promise)
 
     @handles
     def cancel_task(self, request: CancelTask) -> None:
@@ -419,8 +442,23 @@ class Supervisor(Actor):
         promise = props.args[0] if self._engine.spec.kind == "tasks" and props.args else None
         if isinstance(promise, Promise):
             promise.cell = cell
+            if props.kind.actor_class is PooledTask:
+                promise.pool = self._pool_of_tasks()
             promise.future.concerns(cell)
             self.runtime.when_closed(cell, lambda reason: promise.broken(cell.path, reason))
+
+    def _pool_of_tasks(self) -> ProcessPool:
+        """The processes for tasks, as the present spec wants them."""
+        size, template = self._engine.spec.pool, self._engine.template
+        host = getattr(template, "host", None)
+        assert isinstance(host, ProcessSpec)
+        if self._pool is not None and self._pool.spec != host:
+            self._pool.close()
+            self._pool = None
+        if self._pool is None:
+            self._pool = process_pool(self, host, size)
+        self._pool.resize(size)
+        return self._pool
 
     def _stop_child(self, cell: Cell, incarnation: int, grace: Grace) -> None:
         if cell.incarnation != incarnation or cell.state is State.DOWN:

@@ -9,7 +9,7 @@ import pykka
 from actors.spi import Actor, PlaceSpec, ProcessSpec, Props, Runtime, placed_type
 from supervisors._specs.spec import DEFAULT_MAILBOX, Grace, Spec, SupervisorSpec
 from supervisors._specs.start_kind import StartKind, kind_of
-from supervisors._supervisor.task import FunctionChild, Promise, Task
+from supervisors._supervisor.task import BlockingFunctionChild, FunctionChild, PooledTask, Promise, Task
 
 
 def props_for(spec: Spec, runtime: Runtime, path: str) -> Props:
@@ -32,21 +32,31 @@ def props_for(spec: Spec, runtime: Runtime, path: str) -> Props:
     else:
         args = tuple(spec.args)
     host: str | PlaceSpec | None = spec.host
+    runs: object = None
     if isinstance(start, Promise):
-        kind, args, kwargs = runtime.kind(Task), (start,), {}
-        host = host or start.host
+        pooled = isinstance(host, ProcessSpec)
+        kind, args, kwargs = runtime.kind(PooledTask if pooled else Task), (start,), {}
+        host = "loop" if pooled else host or start.host
     elif isinstance(start, type) and pykka.Actor in start.__mro__:
         kind = runtime.kind(start)
     else:
         what = kind_of(start)
-        kind = runtime.kind(_of_resources() if what is StartKind.RESOURCE else FunctionChild)
-        args, kwargs = (start, args, kwargs), {}
-        host = host or ("thread" if what is StartKind.FUNCTION else "loop")
+        blocks = what is StartKind.FUNCTION
+        in_process = isinstance(host, PlaceSpec)
+        kind = runtime.kind(
+            _of_resources()
+            if what is StartKind.RESOURCE
+            else BlockingFunctionChild
+            if blocks and in_process
+            else FunctionChild
+        )
+        args, kwargs, runs = (start, args, kwargs), {}, start
+        host = host or ("thread" if blocks else "loop")
     where = host or kind.host
     if where == "process":
         where = ProcessSpec()
     return Props(
-        kind if type(where) is str else placed_type(kind, where),
+        kind if type(where) is str else placed_type(kind, where, runs),
         args=args,
         kwargs=kwargs,
         host=where,

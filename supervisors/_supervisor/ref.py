@@ -15,12 +15,15 @@ from actors.spi import (
     Cell,
     Future,
     HasRef,
+    NotSendable,
     RuntimeLost,
     RuntimeStopped,
     Wanted,
     current_cell,
+    deadline_of,
     lost,
     of_class,
+    pack_call,
     tie,
 )
 from supervisors._engine.child import ChildCounts, ChildInfo
@@ -44,7 +47,7 @@ from supervisors._supervisor.messages import (
     WhichChild,
     WhichChildren,
 )
-from supervisors._supervisor.task import Promise, TaskFuture
+from supervisors._supervisor.task import Promise, TaskFuture, has_process
 from supervisors._supervisor.waits import QueuedRequest
 from supervisors.errors import NotFound, PartitionKeyError, SupervisorEnded, ended
 
@@ -135,11 +138,17 @@ class SupervisorRef(ActorRef[Any]):
     def run(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> TaskFuture[T]: ...
 
     def run(self, function: Callable[..., Any], *args: Any, **kwargs: Any) -> TaskFuture[Any]:
-        """Runs a function under a task supervisor: an `async` function on the event loop, a plain one in a thread.
+        """Runs a function under a task supervisor: an `async` function on the event loop, a plain one in a thread. With
+        `host=process()` both run in a process of its pool, and get copies of their arguments.
 
         The future has its result, or the exception of the last attempt. `future.cancel()` terminates the task.
+
+        Raises `NotSendable` at once if the function or an argument must go to a process and cannot be pickled.
         """
         promise = Promise(self, function, args, kwargs)
+        spec = self._cell.props.args[0] if self._cell.props.args else None
+        if isinstance(spec, SupervisorSpec) and has_process(spec.template):
+            promise.pack()
         started: Future[Any] = self._ask(StartChild(TaskCall(promise)))
         started.add_done_callback(promise.refused)
         return promise.future
@@ -224,17 +233,29 @@ class SupervisorRef(ActorRef[Any]):
             failures: "raise": the exception of a task is raised at its place, the tasks that run are terminated, and
                 the iteration is over. "yield": the exception is the result of that item. Default: "raise".
 
-        Raises SpecError with every fault of the arguments, also if this is not a task supervisor.
+        Raises SpecError with every fault of the arguments, also if this is not a task supervisor; `NotSendable` if the
+        function must go to a process and cannot be pickled. An item that cannot be is a task that fails.
         """
         from supervisors._supervisor.results import Stream, TaskResults, map_faults
 
         spec = self._cell.props.args[0] if self._cell.props.args else None
         is_tasks = isinstance(spec, SupervisorSpec) and spec.kind == "tasks"
         map_faults(self.path, function, items, limit, ordered, failures, is_tasks)
-        stream = Stream(self.path, partial(self.run, function), items, limit, ordered, self._cell.runtime.park)
+        if isinstance(spec, SupervisorSpec) and has_process(spec.template):
+            pack_call(self.path, function, (), {})
+        stream = Stream(self.path, partial(self._run_item, function), items, limit, ordered, self._cell.runtime.park)
         if current_cell() is not None:
             stream.on_close = tie(stream.cut, "map()")
         return TaskResults(stream, failures)
+
+    def _run_item(self, function: Callable[[Any], Any], item: object) -> TaskFuture[Any]:
+        """`run`, for an item that may be refused."""
+        try:
+            return self.run(function, item)
+        except NotSendable as error:
+            promise = Promise(self, function, (item,), {})
+            promise.future.set_exception(error)
+            return promise.future
 
     # In the methods for one child, a ref stands for the id in its path, even after the child has terminated. So
     # `terminate_child(ref)` and then `restart_child(ref)` concern the same child.
@@ -321,8 +342,9 @@ class SupervisorRef(ActorRef[Any]):
 
     def update_settings(self, **settings: Unpack[Settings]) -> Future[tuple[str, ...]]:
         """Changes settings of the running supervisor itself, without a restart: `strategy`, `max_restarts`, `period`,
-        `auto_shutdown`, `max_children`, `on_failure`, `on_give_up`. They are in force at once; restarts in the window
-        stay there, and a group restart under way is not changed. The future has the names of the settings that differ.
+        `auto_shutdown`, `max_children`, `pool`, `on_failure`, `on_give_up`. They are in force at once, `pool` with the
+        next task; restarts in the window stay there, and a group restart under way is not changed. The future has the
+        names of the settings that differ.
 
         After a restart a supervisor has the spec that its own supervisor has: to change that, too, give the new spec to
         the `update_specs` of its supervisor, which does not restart it for settings alone.
@@ -402,8 +424,13 @@ class SupervisorRef(ActorRef[Any]):
         return child.id, refused
 
     def _ask(self, message: object) -> Future[Any]:
-        # No deadline: a start may take as long as its spec allows, and the end of the supervisor settles every request.
-        return self.ask(message, block=False, timeout=None)
+        """Asks without a deadline of its own: a start may take as long as its spec allows, and the end of the
+        supervisor settles every request.
+        """
+        caller = current_cell()
+        deadline = deadline_of(self._cell, caller, None)
+        future: Future[Any] = self._put_question(message, False, caller, deadline, deadline, None)
+        return future
 
 
 def _concern_the_end(future: Future[Any], cell: Cell) -> None:

@@ -8,7 +8,7 @@ import inspect
 from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
 from functools import partial
 from types import CoroutineType
-from typing import Any, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 from actors.spi import (
     NO_MESSAGES,
@@ -20,15 +20,20 @@ from actors.spi import (
     ExitReason,
     Future,
     Normal,
+    ProcessSpec,
     RuntimeStopped,
     gone,
+    pack_call,
     settle_failure,
     stop_requested,
     when_told_to_stop,
 )
 from supervisors._specs.resolve import misfit
-from supervisors._specs.spec import BaseSpec, TaskCall
+from supervisors._specs.spec import BaseSpec, ChildSpec, TaskCall
 from supervisors.errors import SpecError, SpecFault, TaskCancelled
+
+if TYPE_CHECKING:
+    from actors.spi import PooledCall, ProcessPool
 
 T = TypeVar("T")
 
@@ -50,7 +55,8 @@ class TaskFuture(Future[T]):
         The future raises `TaskCancelled` when the task is gone. An `async` function gets a `CancelledError` at its
         `await`, and has the `kill_grace` of the runtime, in seconds, to clean up. If it returns a value all the same,
         that is the result. A plain function cannot be interrupted: it has the `task_shutdown` of its supervisor to
-        return, and then its thread is left behind. A task that waits for its restart is not restarted.
+        return, and then its thread is left behind. A function in a process of a pool ends with its process, which is
+        killed at once. A task that waits for its restart is not restarted.
         """
         if self._task is None or self.done():
             return False
@@ -75,7 +81,15 @@ class Promise:
         self.args = args
         self.kwargs = kwargs
         self.cell: Cell | None = None
+        self.call: PooledCall | None = None
+        """The call as it is sent to a process; None: it runs in this one."""
+        self.pool: ProcessPool | None = None
         self.cancelled = False
+
+    def pack(self) -> None:
+        """Makes the call ready for a process. From any thread. Raises `NotSendable`."""
+        if self.call is None:
+            self.call = pack_call(self.supervisor.path, self.function, self.args, self.kwargs)
 
     def cancel(self) -> None:
         """Ends the task. From any thread."""
@@ -124,6 +138,11 @@ class Promise:
                 self.future.set_exception(error)
 
 
+def has_process(template: object) -> bool:
+    """Whether the tasks of this template run in processes."""
+    return isinstance(template, ChildSpec) and isinstance(template.host, ProcessSpec)
+
+
 class CancelTask(NamedTuple):
     """End the task of this promise."""
 
@@ -168,6 +187,16 @@ class Task(FunctionActor):
 
     def returned(self, result: Any) -> None:
         self.promise.keep(result)
+
+
+class PooledTask(Task):
+    """The actor of a task whose function runs in a process of a pool. It runs on the loop, and waits for that."""
+
+    def work(self) -> object:
+        pool, call = self.promise.pool, self.promise.call
+        assert pool is not None
+        assert call is not None
+        return pool.run(self, self.promise.function, call)
 
 
 class FunctionChild(FunctionActor):
@@ -220,6 +249,14 @@ class FunctionChild(FunctionActor):
         finally:
             forget()
         self._end(result)
+
+
+class BlockingFunctionChild(FunctionChild):
+    """The same for a plain function in a process of its own, where it has a thread: the process hears the order to stop
+    while it runs.
+    """
+
+    host = "thread"
 
 
 def _name(function: object) -> str:

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from actors import Actor, ActorDeadError, ActorRef, DeadLetter, Down, Future, NameTaken, bounded, prioritized
+from actors import Actor, ActorDeadError, ActorRef, DeadLetter, Down, Future, NameTaken, Runtime, bounded, prioritized
 from actors.testing import Simulation, simulation
 from supervisors import ChildStartError, child, constant, supervisor
 from tests.actors.cast import Player, stage
@@ -276,3 +276,24 @@ def test_ends_that_an_actor_did_not_hear_of_are_dead_letters() -> None:
         sim.settle()
         assert sorted(each.reason for each in letters) == ["crashed", "dropped"]
         assert {type(each.message) for each in letters} == {Down}
+
+
+@pytest.mark.parametrize("host", ["loop", "thread"])
+def test_a_message_that_is_sent_after_suspend_waits_for_resume(host: Any) -> None:
+    heard: list[int] = []
+
+    class Hearer(Actor):
+        def on_receive(self, message: int) -> None:
+            heard.append(message)
+
+    with Runtime(watchdog=None, log=False) as runtime:
+        ref, other = runtime.spawn(Hearer, host=host).get(), runtime.spawn(Hearer).get()
+        for each in range(50):
+            ref.suspend()
+            ref.tell(each)
+            other.stop()  # the loop thread has done what was asked of it
+            other = runtime.spawn(Hearer).get()
+            assert heard == list(range(each))
+            ref.resume()
+            ref.ask(-1)
+            assert heard.pop() == -1

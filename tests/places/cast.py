@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import ctypes
 import logging
+import mmap
 import os
 import signal
 import subprocess
@@ -244,6 +245,15 @@ def allocate(_: Any) -> int:
     return len(bytearray(1 << 30))
 
 
+def share_memory(self: Any, mebibytes: int) -> int:
+    """Keeps memory that the limit of the kernel does not count."""
+    shared = mmap.mmap(-1, mebibytes << 20)
+    for page in range(0, len(shared), mmap.PAGESIZE):
+        shared[page] = 1
+    self.notes.append(shared)
+    return len(shared)
+
+
 def note(self: Any, what: Any) -> Any:
     self.notes.append(what)
     return list(self.notes)
@@ -263,6 +273,19 @@ def heard(self: Any) -> Any:
 
 def log(_: Any) -> None:
     logging.getLogger("tests.of.places").warning("a word from %s", "inside")
+
+
+def flood(self: Any, to: ActorRef[Any], count: int) -> int:
+    """Tells numbers, one after the other."""
+    for number in range(count):
+        to.tell(number)
+    return count
+
+
+async def async_flood(self: Any, to: ActorRef[Any], count: int) -> int:
+    for number in range(count):
+        await to.send(number)
+    return count
 
 
 def noting(what: Any) -> Callable[[Any], Any]:
@@ -347,3 +370,49 @@ def wait_for_end(of: int, seconds: float = 30.0) -> bool:
     while Path(f"/proc/{of}").exists() and time.monotonic() < until:
         os.sched_yield()
     return not Path(f"/proc/{of}").exists()
+
+
+class Hearer(Actor):
+    """An actor of the program that puts what it hears into a queue of the test."""
+
+    def __init__(self, queue: asyncio.Queue[Any]) -> None:
+        self.queue = queue
+
+    def on_receive(self, message: Any) -> None:
+        self.queue.put_nowait(message)
+
+
+async def hearer(s: Stage, **options: Any) -> tuple[ActorRef[Hearer], asyncio.Queue[Any]]:
+    """An actor that hears, and the queue of what it has heard."""
+    queue: asyncio.Queue[Any] = asyncio.Queue()
+    return await s.runtime.spawn(Hearer, args=(queue,), **options), queue
+
+
+class Continuing(Performer):
+    """Says that `on_continue` runs."""
+
+    def __init__(self, to: ActorRef[Any]) -> None:
+        super().__init__()
+        self.to = to
+
+    def on_continue(self) -> None:
+        self.to.tell("continued")
+
+
+async def until(condition: Callable[[], object]) -> None:
+    """Returns when the condition holds, which other code on this loop brings about."""
+    while not condition():
+        await asyncio.sleep(0)
+
+
+class ThreadPerformer(Performer):
+    """Blocks a thread of its process, and not its loop."""
+
+    host = "thread"
+
+
+class Refusing(Performer):
+    """Runs on a thread, and answers with what its handlers raise."""
+
+    host = "thread"
+    answers = (ValueError,)

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import os
+import re
 import signal
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from actors import (
+    ActorDeadError,
     Crashed,
     CrashedExit,
     DeadLetter,
@@ -21,6 +24,7 @@ from actors import (
     NotReceivable,
     NotSendable,
     PlaceLost,
+    PlaceSilent,
     Quarantined,
     Redelivered,
     RemoteError,
@@ -30,7 +34,20 @@ from actors import (
 from actors._place.process import ProcessCarriers
 from supervisors import child, start, supervisor
 from tests.places import cast
-from tests.places.cast import Door, Listener, Load, Performer, crash_of, noting, pid, placed, placing, stage, tree
+from tests.places.cast import (
+    AsyncPerformer,
+    Door,
+    Listener,
+    Load,
+    Performer,
+    crash_of,
+    noting,
+    pid,
+    placed,
+    placing,
+    stage,
+    tree,
+)
 from tests.support import in_loop
 
 ENDS = [
@@ -115,6 +132,79 @@ async def test_the_memory_limit_raises_a_memory_error() -> None:
         with pytest.raises(MemoryError):
             await a.call(cast.allocate)
         assert isinstance(crash_of((await down).reason), MemoryError)
+
+
+@in_loop
+async def test_a_process_over_its_memory_limit_is_ended() -> None:
+    """Memory that is shared does not count for the limit of the kernel: the program looks once a second."""
+    clock = ManualClock()
+    async with stage(clock=lambda _: clock) as s:
+        spec = supervisor("root", placed(host=placing(memory="128 MiB")))
+        async with start(spec, runtime=s.runtime) as root:
+            a = root.child("a")
+            assert await a.call(partial(cast.share_memory, mebibytes=64)) == 64 << 20
+            clock.advance(1)
+            await a.call(partial(cast.share_memory, mebibytes=72))
+            down = a.monitor()
+            clock.advance(1)
+            reason = (await down).reason
+            assert isinstance(reason, Lost)
+            assert re.search(r"was ended over its memory limit: it had 1[3-9]\d MiB, and may have 128 MiB", reason.how)
+            assert reason.signal == signal.SIGKILL
+            assert await a.call("next") == "next"
+
+
+@pytest.mark.parametrize("hold", [cast.spin, cast.stuck_in_c])
+@in_loop
+async def test_a_process_that_does_not_answer_is_told_once(hold: Any, tmp_path: Path) -> None:
+    """With the name of the message, and again after it has answered in between."""
+    clock, door = ManualClock(), Door(tmp_path)
+    async with stage(clock=lambda _: clock) as s:
+        spec = supervisor("root", placed(host=placing(silent_after=10), restart="temporary"))
+        async with start(spec, runtime=s.runtime) as root:
+            a = root.child("a")
+            assert await a.call("word") == "word"
+            clock.advance(10)
+            held = a.ask(door.then(hold), block=False, timeout=None)
+            await door.opened()
+            clock.advance(10)
+            assert s.seen(PlaceSilent) == []
+            for _ in range(3):
+                clock.advance(10)
+            (silent,) = s.seen(PlaceSilent)
+            assert (silent.path, silent.seconds, silent.message_type) == ("root/a", 10, "partial")
+            assert silent.place.startswith("process ")
+            a.kill()
+            with pytest.raises(ActorDeadError):
+                await held
+        assert clock.pending == 0
+
+
+@in_loop
+async def test_a_process_that_answers_is_not_silent(tmp_path: Path) -> None:
+    """Its handler waits, and its event loop goes on."""
+    clock = ManualClock()
+    async with stage(clock=lambda _: clock) as s:
+        a = await s.runtime.spawn(AsyncPerformer, host=placing(silent_after=10))
+        waiting = a.ask(cast.wait_long, block=False, timeout=None)
+        for _ in range(5):
+            clock.advance(10)
+            await a.call("it has read what was sent before")
+            await a.call("and has answered it")
+        assert s.seen(PlaceSilent) == []
+        a.kill()
+        with pytest.raises(ActorDeadError):
+            await waiting
+
+
+@in_loop
+async def test_without_a_memory_limit_nothing_looks_at_the_memory() -> None:
+    clock = ManualClock()
+    async with stage(clock=lambda _: clock) as s:
+        await s.runtime.spawn(Performer, host=placing())
+        before = clock.pending
+        await s.runtime.spawn(Performer, host=placing(memory="128 MiB"))
+        assert clock.pending == before + 1
 
 
 @pytest.mark.parametrize(("message", "number", "code", "how"), ENDS, ids=lambda value: getattr(value, "__name__", ""))
@@ -323,3 +413,13 @@ async def test_no_room_for_a_process_fails_the_start_and_leaks_nothing(monkeypat
                     await s.runtime.spawn(Performer, args=(a,), host=placing())
         assert a.status().monitors == 0
         assert await a.call(1) == 1
+
+
+@in_loop
+async def test_the_error_of_an_answer_from_a_thread_there_never_gets_lost() -> None:
+    """A handler in a thread says first that it has failed, and then answers with its error."""
+    async with tree(placed(start=cast.Refusing)) as (_, root):
+        for _ in range(200):
+            with pytest.raises(ValueError, match="no luck"):
+                await root.child("a").call(cast.fail)
+        assert root.child("a").incarnation == 1

@@ -34,6 +34,7 @@ from actors import (
     StartError,
     Survived,
     UnhandledMessage,
+    bounded,
     handles,
 )
 from supervisors import child, exponential
@@ -47,12 +48,14 @@ from tests.places.cast import (
     Load,
     Performer,
     crash_of,
+    hearer,
     noting,
     pid,
     placed,
     placing,
     stage,
     tree,
+    until,
 )
 from tests.support import in_loop
 
@@ -229,6 +232,48 @@ async def wait_long(_: Any) -> None:
 
 def random_number(_: Any) -> int:
     return random.getrandbits(64)
+
+
+@pytest.mark.parametrize(
+    ("start", "flood"),
+    [(cast.ThreadPerformer, cast.flood), (AsyncPerformer, cast.async_flood)],
+    ids=["tell of a thread", "send of a coroutine"],
+)
+@in_loop
+async def test_a_flood_of_a_process_waits_for_the_mailbox_of_its_receiver(start: Any, flood: Any) -> None:
+    """Guards the memory of the program: not more than a window of messages is on its way, however many are told."""
+    async with tree(placed(start=start)) as (s, root):
+        heard, numbers = await hearer(s, mailbox=bounded(10, "block"))
+        heard.suspend()
+        flooded = asyncio.ensure_future(root.child("a").call(partial(flood, to=heard, count=5000), timeout=None))
+        queue: Any = heard._cell.queue
+        await until(lambda: len(queue._outside) == 990)
+        other = await s.runtime.spawn(Performer, host=placing())
+        for _ in range(20):
+            await other.call("time passes")
+        assert len(queue._outside) == 990
+        assert not flooded.done()
+        heard.resume()
+        assert await flooded == 5000
+        assert [await numbers.get() for _ in range(5000)] == list(range(5000))
+
+
+@in_loop
+async def test_a_flood_on_the_loop_of_a_process_does_not_fail() -> None:
+    """A plain handler there cannot wait: what it tells waits in its process."""
+    async with tree(placed()) as (s, root):
+        heard, queue = await hearer(s, mailbox=bounded(10, "block"))
+        assert await root.child("a").call(partial(cast.flood, to=heard, count=5000)) == 5000
+        assert [await queue.get() for _ in range(5000)] == list(range(5000))
+
+
+@in_loop
+async def test_what_waits_in_a_process_is_sent_before_its_end() -> None:
+    async with tree(placed()) as (s, root):
+        heard, queue = await hearer(s)
+        assert await root.child("a").call(partial(cast.flood, to=heard, count=5000)) == 5000
+        await root.child("a").stop(block=False)
+        assert [await queue.get() for _ in range(5000)] == list(range(5000))
 
 
 @in_loop

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from actors import MissingExtra, OptionError, RaySpec, ray
 from actors._ray.connection import is_here, open_fault
 from actors.testing import simulation
-from supervisors import ChildSpec, SpecError, check, child, parse_tree, supervisor
+from supervisors import ChildSpec, SpecError, check, child, parse_tree, supervisor, tasks
 from supervisors import ray as ray_of_supervisors
 from tests.places import cast
 from tests.places.cast import AsyncPerformer, Performer, stage
@@ -82,7 +82,7 @@ def test_all_faults_of_the_options_of_ray_come_at_once() -> None:
     assert len(caught.value.faults) == 10
     assert "GPU has an option of its own" in str(caught.value)
     assert "not of a Ray client" in str(caught.value)
-    assert "the options are memory, nice, prefetch, preload, num_cpus" in str(caught.value)
+    assert "the options are memory, nice, prefetch, preload, silent_after, num_cpus" in str(caught.value)
 
 
 def test_the_resources_are_told_in_words() -> None:
@@ -130,12 +130,14 @@ def test_the_combinations_of_a_process_are_faults_on_ray_too() -> None:
     starts: list[tuple[Any, int, str]] = [
         (AsyncPerformer, 1, "prefetch=8 with redeliver=1 and concurrency=4"),
         (Hidden, 0, "Hidden is defined in a function"),
-        (cast.pid, 0, "give the child an actor class"),
+        (cast.pid, 0, "prefetch=8 with a function"),
     ]
     for start, redeliver, words in starts:
         with pytest.raises(SpecError) as caught:
             child("a", start, host=ray(prefetch=8), redeliver=redeliver)
         assert words in str(caught.value)
+    with pytest.raises(SpecError, match="host=ray.. with tasks: the processes of a pool are on this machine"):
+        tasks("cpu", host=ray())  # type: ignore[arg-type]
     (finding,) = check(supervisor("root", child("a", Performer, args=(lambda: 1,), host=ray()))).errors
     assert "args: cannot be pickled" in finding.message
 

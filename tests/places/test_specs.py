@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from actors import OptionError, ProcessSpec, prioritized
 from actors.testing import simulation
-from supervisors import ChildSpec, SpecError, check, child, parse_tree, process, supervisor, tasks
+from supervisors import ChildSpec, SpecError, check, child, parse_tree, process, supervisor
 from tests.places import cast
 from tests.places.cast import AsyncPerformer, Performer, stage
 from tests.support import in_loop
@@ -66,7 +66,7 @@ def test_all_faults_of_the_options_come_at_once() -> None:
     with pytest.raises(OptionError) as caught:
         process(memory="much", cpus=0, nice=20, prefetch=0, preload="os", memroy=1)  # type: ignore[arg-type]
     assert len(caught.value.faults) == 6
-    assert "the options are memory, nice, prefetch, preload, cpus" in str(caught.value)
+    assert "the options are memory, nice, prefetch, preload, silent_after, cpus" in str(caught.value)
 
 
 def test_the_host_of_a_child_is_a_word_a_spec_or_a_mapping_of_a_file() -> None:
@@ -102,19 +102,15 @@ def test_a_host_that_there_is_not_is_a_fault(host: Any, words: str) -> None:
     assert words in faults(lambda: child("a", Performer, host=host))
 
 
-@pytest.mark.parametrize("start", [cast.pid, cast.wait_long, "tests.places.cast:stage"])
-def test_a_function_or_context_manager_has_no_process_of_its_own(start: Any) -> None:
-    if isinstance(start, str):
-        report = check(supervisor("root", child("a", start, host=process())))
-        assert "host=process() with an asynchronous context manager" in report.errors[0].message
-    else:
-        assert "give the child an actor class" in faults(lambda: child("a", start, host=process()))
+def test_a_context_manager_has_no_process_of_its_own() -> None:
+    words = "host=process() with an asynchronous context manager"
+    assert words in faults(lambda: child("a", cast.stage, host=process()))
+    assert words in check(supervisor("root", child("a", "tests.places.cast:stage", host=process()))).errors[0].message
 
 
 def test_a_supervisor_has_no_process_of_its_own() -> None:
     words = "only an actor can have a process of its own"
     assert words in faults(lambda: supervisor("s", child("a", Performer), host=process()))  # type: ignore[call-arg]
-    assert words in faults(lambda: tasks("s", host=process()))  # type: ignore[call-arg]
 
 
 def test_a_class_that_another_process_cannot_find_is_a_fault() -> None:

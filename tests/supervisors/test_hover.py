@@ -28,7 +28,7 @@ from supervisors._specs.builders import (
     TasksOptions,
 )
 
-BY_THE_BUILDER = {"kind", "template", "partitions", "max_children", "initial"}
+BY_THE_BUILDER = {"kind", "template", "partitions", "max_children", "initial", "pool"}
 """Fields of `SupervisorSpec` that `supervisor` does not take."""
 
 
@@ -90,7 +90,8 @@ def test_the_builders_of_other_supervisors_explain_what_they_add() -> None:
     assert set(arguments(tasks)) == {"id", *task}
     template = tasks("t").template
     assert isinstance(template, ChildSpec)
-    assert defaults(tasks) == {name: written(getattr(template, name.removeprefix("task_"))) for name in task}
+    assert defaults(tasks) == {name: written(getattr(template, name.removeprefix("task_"), None)) for name in task}
+    assert tasks("t").pool is None
 
 
 @pytest.mark.parametrize("builder", [child, supervisor])
