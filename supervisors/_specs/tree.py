@@ -73,11 +73,12 @@ def _unresolved(
         else:
             if (problem := significant_under_never(found, auto_shutdown)) is not None:
                 yield SpecFault(path, problem)
-            if isinstance(found.host or getattr(start, "host", None), PlaceSpec):
+            host = found.host or getattr(start, "host", None)
+            if isinstance(host, PlaceSpec):
                 try:
                     pickle.dumps(found.args if isinstance(start, type) else (start, found.args), 5)
                 except Exception as error:  # noqa: BLE001 - the __reduce__ of a value of the user's raises anything
-                    yield SpecFault(path, f"args: cannot be pickled for its process: {described(error)}")
+                    yield SpecFault(path, f"args: cannot be pickled for host={host}(): {described(error)}")
             shape = (id(start), is_template, frozenset(spec.args) if isinstance(spec.args, Mapping) else len(spec.args))
             if shape not in known:
                 known[shape] = misfit(start, spec.args, more=is_template)

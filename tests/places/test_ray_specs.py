@@ -130,7 +130,7 @@ def test_the_combinations_of_a_process_are_faults_on_ray_too() -> None:
     starts: list[tuple[Any, int, str]] = [
         (AsyncPerformer, 1, "prefetch=8 with redeliver=1 and concurrency=4"),
         (Hidden, 0, "Hidden is defined in a function"),
-        (cast.pid, 0, "prefetch=8 with a function"),
+        (cast.pid, 0, "prefetch=8 with a plain function"),
     ]
     for start, redeliver, words in starts:
         with pytest.raises(SpecError) as caught:
