@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 import pickle
 import sys
 import threading
@@ -50,6 +51,10 @@ needs about a minute to notice that a node is frozen, and starts Ray actors ther
 
 DELAY = 0.5
 """After so many seconds the program knows which message the actor has begun with: five times what it takes at most."""
+
+
+END_PATIENCE = 10.0
+"""So many seconds the stop of a runtime waits for Ray, which needs one to disconnect."""
 
 
 class GivenUp:
@@ -102,15 +107,21 @@ class RayCarriers:
             keeper.end()
 
     async def close(self) -> None:
-        """Ends every keeper, and waits for its thread: at most as long as the runtime waits for what it kills."""
+        """Ends every keeper, and waits for its thread. One that does not end in time, because Ray does not answer, is
+        told and left behind.
+        """
         for keeper in self._keepers.values():
             keeper.end()
         self._keepers.clear()
         ends = {asyncio.wrap_future(keeper.ended): keeper for keeper in list(self._threads)}
         if ends:
-            done, _ = await asyncio.wait(ends, timeout=self._runtime.kill_grace)
+            done, left = await asyncio.wait(ends, timeout=max(END_PATIENCE, self._runtime.kill_grace))
             for each in done:
                 ends[each].thread.join()
+            for each in left:
+                logging.getLogger(NAME).warning(
+                    "%s: Ray did not answer for %g s; its thread is left behind", ends[each].path, END_PATIENCE
+                )
 
     def abandon(self) -> None:
         """Ends every keeper, and waits for nothing."""
@@ -231,7 +242,7 @@ class KeeperHandle:
         thread_ended: Callable[[KeeperHandle], object],
     ) -> None:
         self._runtime = runtime
-        self._path = path
+        self.path = path
         self.spec = spec
         self._given_up = given_up
         self._node = ""
@@ -311,7 +322,7 @@ class KeeperHandle:
 
     def _is_up(self, version: str, address: str, node: str) -> None:
         if version != VERSION:
-            self._give_up(lambda _: VersionMismatch(self._path, VERSION, version))
+            self._give_up(lambda _: VersionMismatch(self.path, VERSION, version))
             return
         self.up, self._node = True, node
         for carrier in self._carriers.values():
@@ -339,7 +350,7 @@ class KeeperHandle:
             return
         text = " ".join(str(error).split()) or described(error)
         if not self.up:
-            failure = error if isinstance(error, OSError) else OSError(f"{self._path} has no keeper on Ray: {text}")
+            failure = error if isinstance(error, OSError) else OSError(f"{self.path} has no keeper on Ray: {text}")
             self._give_up(lambda _: failure)
         elif _CERTAIN in text:
             self._lose(text)

@@ -123,9 +123,7 @@ def task_host_faults(host: object) -> list[str]:
         return [f"host={shown(host, 60)} with tasks: {hosts}. Leave host out, or give process()"]
     where = _host(host)
     if isinstance(where, RaySpec):
-        return [
-            "host=ray() with tasks: a pool has processes of this machine. Give process(), or a child with host=ray()"
-        ]
+        return ["host=ray() with tasks: the processes of a pool are on this machine. Give process()"]
     if isinstance(where, ProcessSpec) and where.prefetch > 1:
         return [f"prefetch={where.prefetch} with tasks: a process runs one of them at a time. Leave it out"]
     return []
