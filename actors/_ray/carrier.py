@@ -259,6 +259,7 @@ class KeeperHandle:
         self._broken = False
         """Whether a call has failed, and the keeper did not end by that as far as is known."""
         self._last = monotonic()
+        """When the keeper answered last. Written on a thread of Ray, so that a loop that was blocked does not mistake it."""
         self._timer: asyncio.TimerHandle | None = None
         self._joined = False
         self._handle: Any = None
@@ -304,11 +305,11 @@ class KeeperHandle:
 
     # What the keeper says
 
-    def _heard(self, body: bytes, at: float) -> None:
+    def _heard(self, body: bytes) -> None:
         if self.over:
             return
-        self._last = at
-        self._watch()
+        if self._timer is None:
+            self._watch()
         for what, which, *rest in pickle.loads(body):  # noqa: S301 - our own keeper
             if what == "up":
                 self._is_up(*rest)
@@ -334,10 +335,11 @@ class KeeperHandle:
     # The lease
 
     def _watch(self) -> None:
-        if self._timer is not None:
-            self._timer.cancel()
-        due = max(0.0, self._last + PATIENCE * self.spec.lease - monotonic())
-        self._timer = self._runtime.loop.call_later(due, self._silent, context=self._runtime.context.copy())
+        left = self._last + PATIENCE * self.spec.lease - monotonic()
+        if left <= 0:
+            self._silent()
+        else:
+            self._timer = self._runtime.loop.call_later(left, self._watch, context=self._runtime.context.copy())
 
     def _silent(self) -> None:
         seconds = PATIENCE * self.spec.lease
@@ -427,15 +429,15 @@ class KeeperHandle:
     # On a thread of Ray
 
     def _taken(self, future: Future[tuple[int, bytes]]) -> None:
-        at = monotonic()
         try:
             number, body = future.result()
         except BaseException as error:  # noqa: BLE001 - what Ray raises is told
             self._tell(self._failed, error)
             return
+        self._last = monotonic()
         if not self._broken:  # asked from here and not by the loop: one that is blocked must not end the lease
             self._calls.put(partial(self._take, number))
-        self._tell(self._heard, body, at)
+        self._tell(self._heard, body)
 
     def _delivered(self, future: Future[None]) -> None:
         error = future.exception()

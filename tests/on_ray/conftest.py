@@ -15,7 +15,8 @@ import pytest
 from actors import ray as ray_host
 from tests.places.cast import Hosting, marked
 
-LEASE = "2 s"
+LEASE = "60 s"
+"""So long that no load of the machine ends it. The tests of the lease have a shorter one."""
 STORE = 80 << 20
 CLUSTER = "LETITCRASH_TEST_CLUSTER"
 """The environment variable by which the processes of the cluster are found."""
