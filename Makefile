@@ -1,7 +1,7 @@
 # All a checkout needs is Python 3.11 or later (with venv), make and git. `make help` lists the targets.
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help run test docs soak soak-workflows soak-places orphans hostile mutants bench cost format clean
+.PHONY: help run test test-ray docs soak soak-workflows soak-places orphans hostile mutants bench cost format clean
 
 # A pyenv shim answers `command -v` and then fails, so every candidate is run, not merely looked for.
 ifndef PYTHON
@@ -19,6 +19,7 @@ unexport PYTHONDONTWRITEBYTECODE
 
 RUN := .venv
 TEST := .venv-test
+RAY := .venv-ray
 BENCH := .venv-bench
 PIP := -m pip install --quiet --quiet --disable-pip-version-check
 STAGE := @printf '==> %s\n'
@@ -52,6 +53,14 @@ test: $(TEST)/.stamp ## Build the wheel, install it into .venv-test, and run eve
 		"pages" "$(TEST)/bin/python -P -m sphinx -q -n -W --keep-going -E docs docs/_build/check"
 	$(STAGE) "pytest"
 	@LETITCRASH_INSTALLED=1 $(TEST)/bin/python -P -m pytest -n auto --dist worksteal $(ARGS)
+
+test-ray: $(RAY)/.stamp ## Run the tests that need Ray, in an environment of their own
+	$(STAGE) "wheel"
+	@rm -rf dist
+	@$(RAY)/bin/python -P -m hatchling build -t wheel >/dev/null
+	@$(RAY)/bin/python $(PIP) --force-reinstall --no-deps dist/*.whl
+	$(STAGE) "pytest on Ray"
+	@LETITCRASH_INSTALLED=1 $(RAY)/bin/python -P -m pytest tests/on_ray "tests/test_docs.py::test_every_python_block_of_a_page_runs[docs/how-to/run-on-ray.md]" $(ARGS)
 
 docs: $(TEST)/.stamp ## Build the pages into docs/_build/html, after writing what comes from the code
 	@PYTHONPATH=. $(TEST)/bin/python docs/generate.py
@@ -87,7 +96,7 @@ format: $(TEST)/.stamp ## Mend what ruff can mend, and format
 	@$(TEST)/bin/ruff format
 
 clean: ## Remove the environments, the wheel and the caches
-	rm -rf $(RUN) $(TEST) $(BENCH) dist docs/_build .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
+	rm -rf $(RUN) $(TEST) $(RAY) $(BENCH) dist docs/_build .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # The packages are on the path as they stand in the checkout, so an edit needs no new installation.
@@ -108,6 +117,16 @@ $(TEST)/.stamp: pyproject.toml
 	@$(TEST)/bin/python $(PIP) --upgrade 'pip>=25.1'
 	@$(TEST)/bin/python $(PIP) --group build --group dev --group docs '.[cli,testing,yaml,workflows,postgres,otel]'
 	@$(TEST)/bin/python -P benchmarks/anyio_suite.py --fetch $(TEST)/anyio || echo "Its tests will be skipped." >&2
+	@touch $@
+
+# Ray alone is as large as everything else.
+$(RAY)/.stamp: pyproject.toml
+	$(need_python)
+	$(STAGE) "setting up $(RAY)"
+	@rm -rf $(RAY)
+	@"$(PYTHON)" -m venv $(RAY)
+	@$(RAY)/bin/python $(PIP) --upgrade 'pip>=25.1'
+	@$(RAY)/bin/python $(PIP) --group build --group ray '.[testing,yaml,ray]'
 	@touch $@
 
 # A peer that does not install on this Python is a row that says so, not the end of the run.

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
         NameRegistered,
         NameReleased,
     )
-    from actors._core.process import ProcessSpec, process
+    from actors._core.process import PlaceSpec, ProcessSpec, RaySpec, process, ray
     from actors._core.ref import ActorRef
     from actors._core.reply import Reply
     from actors._core.stopping import stop_requested, wait_for_stop
@@ -193,12 +193,14 @@ __all__ = [
     "OptionError",
     "PlaceLost",
     "PlaceSilent",
+    "PlaceSpec",
     "ProcessSpec",
     "Quarantine",
     "QuarantineDiscarded",
     "QuarantineRetried",
     "Quarantined",
     "QuarantinedMessage",
+    "RaySpec",
     "Redelivered",
     "RemoteError",
     "Reply",
@@ -237,6 +239,7 @@ __all__ = [
     "handles",
     "prioritized",
     "process",
+    "ray",
     "sleep",
     "stop_requested",
     "wait_for_stop",
@@ -262,7 +265,7 @@ if not TYPE_CHECKING:
                 "NameRegistered",
                 "NameReleased",
             ],
-            "actors._core.process": ["ProcessSpec", "process"],
+            "actors._core.process": ["PlaceSpec", "ProcessSpec", "RaySpec", "process", "ray"],
             "actors._core.ref": ["ActorRef"],
             "actors._core.reply": ["Reply"],
             "actors._core.stopping": ["stop_requested", "wait_for_stop"],

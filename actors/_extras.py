@@ -20,6 +20,7 @@ EXTRA_OF = {
     "opentelemetry": "otel",
     "psycopg": "postgres",
     "pytest": "testing",
+    "ray": "ray",
     "rich": "cli",
     "sqlalchemy": "workflows",
     "typer": "cli",

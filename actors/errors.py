@@ -288,8 +288,12 @@ class StartTimeout(ActorError, TimeoutError):
 
     path: str
     seconds: float
+    waits_for: str
+    """What the start waited for beside its own hooks: `a node of Ray that has num_gpus=1`. Empty: nothing."""
 
     def describe(self) -> str:
+        if self.waits_for:
+            return f"{self.path} was still starting after {self.seconds:g} s: it waited for {self.waits_for}"
         return (
             f"{self.path} was still starting after {self.seconds:g} s; "
             "move long work to on_continue or raise start_timeout"

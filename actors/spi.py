@@ -36,7 +36,20 @@ from actors._core.messages import (
 )
 from actors._core.outcomes import settle_failure
 from actors._core.placed import placed_type
-from actors._core.process import HOSTS, HostName, ProcessSpec, faults_in, is_host, module_of, process, sending_fault
+from actors._core.process import (
+    HOSTS,
+    HostName,
+    PlaceSpec,
+    ProcessSpec,
+    RaySpec,
+    extra_fault,
+    is_host,
+    module_of,
+    place_spec,
+    process,
+    ray,
+    sending_fault,
+)
 from actors._core.props import Props, wrong_host
 from actors._core.ref import A, ActorRef, HasRef, deadline_of, of_class
 from actors._core.reply import CallbackReply
@@ -356,10 +369,12 @@ __all__ = [
     "NotInRuntime",
     "NotSendable",
     "Parking",
+    "PlaceSpec",
     "PooledCall",
     "ProcessPool",
     "ProcessSpec",
     "Props",
+    "RaySpec",
     "Record",
     "ReplyTo",
     "RestartLimitExceeded",
@@ -393,7 +408,7 @@ __all__ = [
     "declares",
     "deliver",
     "described",
-    "faults_in",
+    "extra_fault",
     "finish",
     "gone",
     "handler_for",
@@ -410,11 +425,13 @@ __all__ = [
     "of_class",
     "option_faults",
     "pack_call",
+    "place_spec",
     "placed_type",
     "post",
     "process",
     "process_pool",
     "pykka_fault",
+    "ray",
     "refuse_on_loop",
     "said",
     "sending_fault",

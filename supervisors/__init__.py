@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from supervisors._guard import facade
 
 if TYPE_CHECKING:
-    from actors.spi import process
+    from actors.spi import process, ray
     from supervisors._check.check import Finding, Report, check
     from supervisors._engine.child import ChildCounts, ChildInfo, ChildState
     from supervisors._engine.reconcile import Reconciliation
@@ -119,6 +119,7 @@ __all__ = [
     "parse_tree",
     "partition_supervisor",
     "process",
+    "ray",
     "start",
     "supervisor",
     "tasks",
@@ -128,7 +129,7 @@ if not TYPE_CHECKING:
     __getattr__, __dir__ = facade(
         __name__,
         {
-            "actors.spi": ["process"],
+            "actors.spi": ["process", "ray"],
             "supervisors._check.check": ["Finding", "Report", "check"],
             "supervisors._engine.child": ["ChildCounts", "ChildInfo", "ChildState"],
             "supervisors._engine.reconcile": ["Reconciliation"],

@@ -18,6 +18,7 @@ from actors._extras import EXTRA_OF, needs_extra
 
 ROOT = Path(__file__).parents[1]
 GUARDED = (
+    "actors/_ray/",
     "actors/testing/_hypothesis_entry.py",
     "supervisors/testing/_hypothesis_entry.py",
     "actors/testing/_plugin.py",
@@ -26,7 +27,9 @@ GUARDED = (
     "teams/_journal/migrations/",
     "teams/cli/",
 )
-"""Modules that are imported only by what they need (Hypothesis, pytest), or where the import itself is guarded."""
+"""Modules that are imported only by what they need (Hypothesis, pytest), or after it was looked for (ray), or where the
+import itself is guarded.
+"""
 DISTRIBUTIONS = {"yaml": "pyyaml", "opentelemetry": "opentelemetry-api"}
 
 TREE = "from actors import Actor; from supervisors import child; tree = child('a', Actor)"
@@ -52,6 +55,7 @@ TREE = "from actors import Actor; from supervisors import child; tree = child('a
         ("opentelemetry", "from teams.workflows import engine; engine('a', store='memory:', tracing=True)"),
         ("typer", "import sys; sys.argv = ['letitcrash']; from letitcrash.cli import main; main()"),
         ("rich", "import sys; sys.argv = ['letitcrash']; from letitcrash.cli import main; main()"),
+        ("ray", "from actors import Actor, Runtime, ray\nwith Runtime() as runtime: runtime.spawn(Actor, host=ray())"),
         ("uvloop", "import sys; sys.argv[1:] = ['run', 'it.py', '--uvloop']; from letitcrash.cli import main; main()"),
     ],
 )

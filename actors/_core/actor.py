@@ -24,7 +24,7 @@ from actors._core.outcomes import unhandled
 from actors._core.own_exit import end_itself
 from actors._core.placed import placed_type
 from actors._core.possessions import WatchedName, check_text, for_incarnation, has_ended, present
-from actors._core.process import HostName, ProcessSpec
+from actors._core.process import HostName, PlaceSpec
 from actors._core.props import Props, SpawnOptions, host_for
 from actors._core.ref import A, ActorRef, HasRef, cell_of, of_class
 from actors._core.reply import Reply, forward, take_over
@@ -86,7 +86,7 @@ class Actor(pykka.Actor):
     state from the others. Default: 1.
     """
 
-    host: ClassVar[HostName | ProcessSpec] = "loop"
+    host: ClassVar[HostName | PlaceSpec] = "loop"
     """Where incarnations run, unless the spec says otherwise: "loop" (the runtime's event loop), "thread", or "process"
     or a `process()`, a process of their own.
     """

@@ -90,6 +90,10 @@ class ActorType:
         actor.__init__(*args, **kwargs)
         return actor
 
+    def waits_for(self, cell: Cell) -> str:
+        """What a start of such an actor waits for beside its own hooks, in words; empty: nothing."""
+        return ""
+
     def farewell(self, cell: Cell, reason: ExitReason) -> hooks.Rest:
         """The hooks of the end of an incarnation. Returns what is left of them from the first that is a coroutine. On
         the host of the incarnation.

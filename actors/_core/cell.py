@@ -723,7 +723,7 @@ class Cell:
     def _start_overdue(self) -> None:
         assert self.props.start_timeout is not None
         if self.up_since == math.inf:  # otherwise it came up in time, and has been told to stop since
-            self.kill(Crashed(StartTimeout(self.path, self.props.start_timeout)))
+            self.kill(Crashed(StartTimeout(self.path, self.props.start_timeout, self.props.kind.waits_for(self))))
 
     def _leave(self, reason: ExitReason) -> None:
         farewell = self.kind.farewell if self.runtime.observer is None else self._observed_farewell

@@ -12,7 +12,7 @@ from pykka.messages import ProxyCall, ProxyGetAttr, ProxySetAttr
 
 from actors._core.actor_type import ActorType
 from actors._core.handlers import SYSTEM, Dispatch, HandlerFunction
-from actors._core.process import HostChoice, ProcessSpec, module_of
+from actors._core.process import HostChoice, PlaceSpec, module_of
 
 if TYPE_CHECKING:
     from actors._core.cell import Cell
@@ -28,6 +28,10 @@ class HostOfPlaces(Protocol):
 
     async def begin_place(self, cell: Cell, start: PlacedStart, /) -> None:
         """Starts the place of the incarnation, and returns when the actor there is up. Raises what failed its start."""
+        ...
+
+    def waits_for(self, cell: Cell, /) -> str:
+        """What the start of the incarnation waits for, in words."""
         ...
 
     async def end_place(self, cell: Cell, reason: ExitReason, /) -> None:
@@ -100,7 +104,7 @@ class PlacedType(ActorType):
 
     placed = True
 
-    def __init__(self, kind: ActorType, spec: ProcessSpec, runs: object = None, modules: Sequence[str] = ()) -> None:
+    def __init__(self, kind: ActorType, spec: PlaceSpec, runs: object = None, modules: Sequence[str] = ()) -> None:
         """`runs`: the function that the actor runs, where it is that of one. `modules`: those of what a supervisor
         starts there.
         """
@@ -132,6 +136,10 @@ class PlacedType(ActorType):
         trap_exits = not self.inside.foreign and bool(self.actor_class.trap_exits)
         return PlacedActor(cell, args, kwargs, trap_exits)
 
+    def waits_for(self, cell: Cell) -> str:
+        """What its start waits for over there."""
+        return cast("HostOfPlaces", cell.host).waits_for(cell)
+
     def farewell(self, cell: Cell, reason: ExitReason) -> Rest:
         """The end of the place; its hooks run there."""
         return cast("HostOfPlaces", cell.host).end_place(cell, reason)
@@ -144,4 +152,4 @@ def placed_type(kind: ActorType, host: HostChoice, runs: object = None, modules:
     """The kind of such actors on this host: in processes of their own, if it is one. `runs`: the function that they
     run. `modules`: those of what a supervisor starts there.
     """
-    return PlacedType(kind, host, runs, modules) if isinstance(host, ProcessSpec) else kind
+    return PlacedType(kind, host, runs, modules) if isinstance(host, PlaceSpec) else kind

@@ -1,19 +1,24 @@
-"""The host of an actor in a process of its own, as a value."""
+"""The host of an actor in a process of its own, here or on a node of Ray, as a value."""
 
 from __future__ import annotations
 
 import ast
 import re
 import sys
+from collections.abc import Mapping
 from functools import lru_cache, partial
+from importlib.util import find_spec
+from math import inf
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeGuard
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 from pydantic_core import PydanticCustomError
 
+from actors._extras import EXTRA_OF
+from actors._name import NAME
 from actors._user_code.text import shown
-from actors.errors import OptionError
+from actors.errors import MissingExtra, OptionError
 
 _SIZE = re.compile(r"(\d+(?:\.\d+)?)\s*([KMGT]i?B|B)?", re.IGNORECASE)
 _UNITS = {
@@ -30,7 +35,11 @@ _UNITS = {
 LEAST_MEMORY = 64 << 20
 """The least memory limit, in bytes: with less an interpreter does not come up."""
 MOST_PREFETCH = 65_536
-HOSTS = "'loop', 'thread', 'process' or a process()"
+LEAST_LEASE = 0.5
+"""The shortest lease, in seconds."""
+_TIME = re.compile(r"(\d+(?:\.\d+)?)\s*(ms|s|min)")
+_TIMES = {"ms": 0.001, "s": 1.0, "min": 60.0}
+HOSTS = "'loop', 'thread', 'process', a process() or a ray()"
 """The choices of a host, in words."""
 
 
@@ -65,29 +74,104 @@ def _modules(value: object) -> object:
     return tuple(value)
 
 
+def _amount(value: object) -> float:
+    """How much of a resource."""
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value < inf:
+        raise _fault("must be a number >= 0")
+    if value > 1 and value != int(value):
+        raise _fault("must be an integer, or less than 1")
+    return float(value)
+
+
+def _resources(value: object) -> dict[str, float]:
+    if value is None:
+        return {}
+    if not isinstance(value, Mapping) or not all(isinstance(name, str) and name for name in value):
+        raise _fault("must be a mapping of names of resources to amounts, or None")
+    if ours := [name for name in value if name in ("CPU", "GPU", "memory")]:
+        raise _fault(f"{ours[0]} has an option of its own: num_cpus, num_gpus or memory")
+    return {name: _amount(amount) for name, amount in value.items()}
+
+
+def _lease(value: object) -> float:
+    """The seconds of a lease."""
+    found = _TIME.fullmatch(value.strip()) if isinstance(value, str) else None
+    if found is not None:
+        value = float(found[1]) * _TIMES[found[2]]
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise _fault("must be a time such as '15 s' or '500 ms', or a number of seconds")
+    if not LEAST_LEASE <= value < inf:
+        raise _fault(f"must be at least {LEAST_LEASE:g} seconds")
+    return float(value)
+
+
+def _address(value: object) -> str | None:
+    if value is None:
+        return None
+    if not isinstance(value, str) or not value.isprintable() or not value.strip():
+        raise _fault("must be an address such as 'auto' or '10.0.0.1:6379', or None")
+    if "://" in value:
+        raise _fault("must be the address of the cluster itself, such as '10.0.0.1:6379': not of a Ray client")
+    return value
+
+
+def _environment(value: object) -> dict[str, Any] | None:
+    if value is None:
+        return None
+    if not isinstance(value, Mapping) or not all(isinstance(name, str) for name in value):
+        raise _fault("must be a mapping, as `ray.init(runtime_env=...)` takes it, or None")
+    return dict(value)
+
+
 def _fault(text: str) -> PydanticCustomError:
     return PydanticCustomError("spec", "{message}", {"message": text})
 
 
-class ProcessSpec(BaseModel):
-    """A process of the actor's own. `process` makes it and explains the fields."""
+class PlaceSpec(BaseModel):
+    """A process of the actor's own, on any machine: what `process` and `ray` have in common."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    kind: Literal["process"] = "process"
+    kind: str
     memory: Annotated[int | None, BeforeValidator(size_in_bytes)] = None
-    cpus: Annotated[int, Field(strict=True, ge=1)] | None = None
     nice: Annotated[int, Field(strict=True, ge=0, le=19)] = 0
     prefetch: Annotated[int, Field(strict=True, ge=1, le=MOST_PREFETCH)] = 1
     preload: Annotated[tuple[str, ...] | None, BeforeValidator(_modules)] = None
     silent_after: Annotated[float, Field(gt=0, allow_inf_nan=False)] | None = 30.0
 
     def __str__(self) -> str:
-        return "process"
+        return self.kind
+
+
+class ProcessSpec(PlaceSpec):
+    """A process of the actor's own. `process` makes it and explains the fields."""
+
+    kind: Literal["process"] = "process"
+    cpus: Annotated[int, Field(strict=True, ge=1)] | None = None
+
+
+class RaySpec(PlaceSpec):
+    """A process of the actor's own on a node of Ray. `ray` makes it and explains the fields."""
+
+    kind: Literal["ray"] = "ray"
+    num_cpus: Annotated[float, BeforeValidator(_amount)] = 1.0
+    num_gpus: Annotated[float, BeforeValidator(_amount)] = 0.0
+    resources: Annotated[dict[str, float], BeforeValidator(_resources)] = {}
+    lease: Annotated[float, BeforeValidator(_lease)] = 15.0
+    address: Annotated[str | None, BeforeValidator(_address)] = None
+    runtime_env: Annotated[dict[str, Any] | None, BeforeValidator(_environment)] = None
+    insecure: Annotated[bool, Field(strict=True)] = False
+
+    @property
+    def wanted(self) -> str:
+        """The resources in words, such as `num_cpus=1, num_gpus=1`."""
+        amounts = {"num_cpus": self.num_cpus, "num_gpus": self.num_gpus, **self.resources}
+        words = [f"{name}={amount:g}" for name, amount in amounts.items() if amount or name == "num_cpus"]
+        return ", ".join(words if self.memory is None else [*words, f"memory={self.memory >> 20} MiB"])
 
 
 HostName = Literal["loop", "thread", "process"]
-HostChoice = str | ProcessSpec
+HostChoice = str | PlaceSpec
 """The host that an option names. `is_host` says whether there is one."""
 
 
@@ -135,12 +219,94 @@ def process(
     try:
         return ProcessSpec.model_validate(given)
     except ValidationError as error:
-        raise OptionError("process()", tuple(faults_in(error))) from None
+        raise OptionError("process()", tuple(faults_in(error, ProcessSpec))) from None
 
 
-def faults_in(error: ValidationError) -> list[str]:
-    """The faults of the options of a process, a sentence each."""
-    known = ", ".join(name for name in ProcessSpec.model_fields if name != "kind")
+def ray(
+    *,
+    num_cpus: float = 1,
+    num_gpus: float = 0,
+    resources: Mapping[str, float] | None = None,
+    memory: str | int | None = None,
+    lease: str | float = "15 s",
+    address: str | None = None,
+    runtime_env: Mapping[str, Any] | None = None,
+    nice: int = 0,
+    prefetch: int = 1,
+    preload: list[str] | tuple[str, ...] | None = None,
+    silent_after: float | None = 30.0,
+    insecure: bool = False,
+    **unknown: object,
+) -> RaySpec:
+    """A process of the actor's own on a node of a Ray cluster, as the `host` of a child or of `Runtime.spawn`. It needs
+    the extra `ray`, and Linux on the nodes.
+
+    Ray decides on which node: one that has the resources. A Ray actor there holds them until this actor terminates, and
+    starts a process for each incarnation of it. The rules, reasons and messages are those of `process`; Ray restarts
+    nothing. A node that does not answer is given up 1.5 leases after its last answer: the exit of the actor is `Lost`.
+
+    Args:
+        num_cpus: How many processors of the node it takes, as Ray counts them. Default: 1.
+        num_gpus: How many GPUs of the node it takes, as Ray counts them. Default: 0.
+        resources: Other resources of Ray, each with its amount. None: none. Default: None.
+        memory: The most memory for data, as for `process`. Ray counts it, too: the node must have that much left. None:
+            no limit. Default: None.
+        lease: How long the node works on without hearing from the program, such as "15 s", or seconds, >= 0.5. When the
+            lease is over, the node ends the process. Default: 15 seconds.
+        address: The address of the cluster, or "auto" for the one that runs on this machine. None: the cluster that the
+            program is connected to, else the one that the environment variable RAY_ADDRESS names, else a new one on
+            this machine. Default: None.
+        runtime_env: What Ray prepares on the node before the start, such as {"working_dir": "."}. Default: None.
+        nice: Added to the niceness of the process, 0 to 19. Default: 0.
+        prefetch: How many messages may be under way to the node at once, >= 1, as for `process`. Default: 1.
+        preload: Modules that are imported once on the node, as for `process`. None: that of the actor class.
+            Default: None.
+        silent_after: Seconds after which the event `PlaceSilent` tells of it, as for `process`. None: never.
+            Default: 30.0.
+        insecure: Whether an address that is not of this machine may be used without the token authentication of Ray:
+            every client that reaches the ports of that cluster can run code there. Default: False.
+        unknown: There are no other options.
+
+    Raises:
+        OptionError: options are wrong or unknown; it holds all faults
+    """
+    given = {
+        "num_cpus": num_cpus,
+        "num_gpus": num_gpus,
+        "resources": resources,
+        "memory": memory,
+        "lease": lease,
+        "address": address,
+        "runtime_env": runtime_env,
+        "nice": nice,
+        "prefetch": prefetch,
+        "preload": preload,
+        "silent_after": silent_after,
+        "insecure": insecure,
+        **unknown,
+    }
+    try:
+        return RaySpec.model_validate(given)
+    except ValidationError as error:
+        raise OptionError("ray()", tuple(faults_in(error, RaySpec))) from None
+
+
+def place_spec(options: Mapping[object, object]) -> PlaceSpec:
+    """The host that a mapping describes, as in a file. Raises ValueError with the faults, a sentence each."""
+    kinds: dict[object, type[PlaceSpec]] = {"process": ProcessSpec, "ray": RaySpec}
+    kind = options.get("kind")
+    made = kinds.get(kind) if type(kind) is str else None
+    if made is None:
+        raise ValueError(f"kind: must be 'process' or 'ray', got {shown(kind, 60)}")
+    try:
+        return made.model_validate(options)
+    except ValidationError as error:
+        raise ValueError("; ".join(faults_in(error, made))) from None
+
+
+def faults_in(error: ValidationError, spec: type[PlaceSpec]) -> list[str]:
+    """The faults of the options of such a spec, a sentence each."""
+    known = ", ".join(name for name in spec.model_fields if name != "kind")
     faults = []
     for each in error.errors(include_url=False):
         option = ".".join(map(str, each["loc"])) or "host"
@@ -154,12 +320,29 @@ def faults_in(error: ValidationError) -> list[str]:
 
 def is_host(value: object) -> TypeGuard[HostChoice]:
     """Whether an actor can have this as its host."""
-    return isinstance(value, ProcessSpec) or (isinstance(value, str) and value in ("loop", "thread", "process"))
+    return isinstance(value, PlaceSpec) or (isinstance(value, str) and value in ("loop", "thread", "process"))
+
+
+def require_extra(host: PlaceSpec) -> None:
+    """Raises `MissingExtra` if what the host needs is not installed. Imports nothing."""
+    module = host.kind
+    found = find_spec(module) if module in EXTRA_OF else None
+    if module in EXTRA_OF and (found is None or found.origin is None):  # a folder of that name is not the package
+        raise MissingExtra(module, f"{NAME}[{EXTRA_OF[module]}]")
+
+
+def extra_fault(host: PlaceSpec) -> str | None:
+    """Why this host cannot be had with what is installed; None: it can."""
+    try:
+        require_extra(host)
+    except MissingExtra as error:
+        return str(error)
+    return None
 
 
 def host_name(host: object) -> str:
     """The kind of a host in one word."""
-    return host.kind if isinstance(host, ProcessSpec) else str(host)
+    return host.kind if isinstance(host, PlaceSpec) else str(host)
 
 
 def module_of(start: object) -> str:

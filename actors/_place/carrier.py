@@ -5,13 +5,16 @@ A carrier knows nothing of actors and messages. The place and its peer know noth
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import sys
 from collections.abc import Mapping
+from contextvars import Context
 from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
     from actors._core.cell import Cell
+    from actors._core.clock import Clock
     from actors._core.placed import PlacedType
     from actors._place.link import Frame
     from actors.errors import PlaceLost
@@ -19,6 +22,17 @@ if TYPE_CHECKING:
 PROTOCOL = 2
 """The version of the frames between a place and its peer."""
 VERSION = f"Python {sys.version.split()[0]} with protocol {PROTOCOL}"
+
+
+class LoopOwner(Protocol):
+    """What has an event loop on which processes are started: the runtime of a program, or a keeper."""
+
+    loop: asyncio.AbstractEventLoop
+    context: Context
+    """What runs on the loop runs in a copy of it."""
+    clock: Clock
+    kill_grace: float
+    """The seconds that the end of what it kills may take."""
 
 
 class Carried(Protocol):
@@ -41,6 +55,11 @@ class Carrier(Protocol):
 
     name: str
     """What it is in words, such as `process 4711`."""
+    knows_begun: bool
+    """Whether `last_begun` is certain, now that the runtime is gone. Otherwise a later message may have been begun."""
+
+    delay: float
+    """How many seconds old `last_begun` may be while the runtime is there."""
 
     def begin(self, *first: object) -> None:
         """Asks for the runtime, and sends it this frame. Raises OSError. Returns before the runtime is up."""

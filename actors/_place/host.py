@@ -85,6 +85,11 @@ class PlaceHost:
         if cell.told_to_stop is not None and not place.started.done():
             place.stop(cell.told_to_stop)
 
+    def waits_for(self, cell: Cell) -> str:
+        """What the start of the incarnation waits for over there."""
+        place = self._places.get(cell)
+        return "" if place is None else place.waits_for
+
     async def end_place(self, cell: Cell, reason: ExitReason) -> None:
         """Ends the place in order, and returns when it is gone. Raises what the hook of the end has raised."""
         place = self._places[cell]

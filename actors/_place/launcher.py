@@ -19,7 +19,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
-    from actors._runtime.runtime import Runtime
+    from actors._place.carrier import LoopOwner
 
 LONGEST = 1 << 17
 """The most bytes of a message between the launcher and the zygote."""
@@ -45,7 +45,7 @@ class Launched(Protocol):
 class Launcher:
     """Starts one zygote, and another one when that has ended."""
 
-    def __init__(self, runtime: Runtime) -> None:
+    def __init__(self, runtime: LoopOwner) -> None:
         self._runtime = runtime
         self._zygote: subprocess.Popen[bytes] | None = None
         self._control: socket.socket | None = None

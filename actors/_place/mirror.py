@@ -25,7 +25,7 @@ from actors.events import Exited
 if TYPE_CHECKING:
     from actors._core.hooks import Rest
     from actors._core.mailbox import MailboxSpec
-    from actors._core.process import ProcessSpec
+    from actors._core.process import PlaceSpec
     from actors._core.props import Props
     from actors._core.ref import ActorRef
     from actors._runtime.runtime import Runtime
@@ -66,7 +66,7 @@ class MirrorType(ActorType):
         self,
         actor_class: type[Any],
         ref_type: type[ActorRef[Any]],
-        host: ProcessSpec,
+        host: PlaceSpec,
         concurrency: int,
         mailbox: MailboxSpec | None,
     ) -> None:

@@ -53,7 +53,7 @@ class ActorPlace:
         self.inward = Inward(self, cell, kind)
         self._outward = Outward(self, cell, self.inward)
         self._carrier: Carrier = host.carriers.carrier(self, cell, kind)
-        self._begun = self._closed = self._up = False
+        self._begun = self._closed = self._spoken = self._up = False
         self._ending = False
         """Whether the actor there ends, by a crash or its own wish, or was told to."""
         self._killed = False
@@ -73,6 +73,11 @@ class ActorPlace:
     def name(self) -> str:
         """What it is in words, such as `process 4711`."""
         return self._carrier.name
+
+    @property
+    def waits_for(self) -> str:
+        """What the start waits for, in words; empty: the runtime over there is up, and its actor is starting."""
+        return "" if self._spoken else self.name
 
     def begin(self, start: PlacedStart) -> None:
         """Asks for the runtime over there. Raises `NotSendable` when what it begins with cannot be pickled, and
@@ -149,6 +154,11 @@ class ActorPlace:
         if not self._closed:
             self._carrier.catch_up()
 
+    @property
+    def delay(self) -> float:
+        """How many seconds old that number may be."""
+        return self._carrier.delay
+
     def lost_error(self, how: str) -> PlaceLost:
         """The error for an end of which no more is known."""
         return self._carrier.loss(how)
@@ -171,7 +181,7 @@ class ActorPlace:
             reason = cell.reason if cell.phase in ON_ITS_WAY_OUT else Killed(PARENT_ENDED)
             try:
                 self.inward.end(crash, reason, 0 if self._gone is not None else waiting)
-                self.traffic.settle(crash, self.last_begun()[0])
+                self.traffic.settle(crash, self.last_begun()[0], certain=self._carrier.knows_begun)
             except BaseException as failure:  # noqa: BLE001 - see LoopHost._drain
                 self._runtime.turn_failed(cell, failure)
         self._close()
@@ -237,6 +247,7 @@ class ActorPlace:
         return self.codec.decode_error(self.path, encoded, self.name)
 
     def _hello(self, version: str) -> None:
+        self._spoken = True
         if version != VERSION and not self.started.done():
             self._failed_start(VersionMismatch(self.path, VERSION, version))
             self._carrier.kill()

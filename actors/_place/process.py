@@ -16,7 +16,8 @@ from pathlib import Path
 from time import monotonic
 from typing import TYPE_CHECKING, Any
 
-from actors._place.carrier import Carried
+from actors._core.process import ProcessSpec
+from actors._place.carrier import Carried, LoopOwner
 from actors._place.launcher import Launcher, signal_name
 from actors._place.link import INNER_NOTES, NOTES, FrameLink
 from actors._place.main import main_module
@@ -26,7 +27,6 @@ if TYPE_CHECKING:
     from actors._core.cell import Cell
     from actors._core.clock import TimerHandle
     from actors._core.placed import PlacedType
-    from actors._runtime.runtime import Runtime
 
 
 MEMORY_EVERY = 1.0
@@ -36,22 +36,13 @@ MEMORY_EVERY = 1.0
 class ProcessCarriers:
     """Makes the processes of a program."""
 
-    def __init__(self, runtime: Runtime) -> None:
+    def __init__(self, runtime: LoopOwner) -> None:
         self._runtime = runtime
         self.launcher = Launcher(runtime)
 
     def carrier(self, place: Carried, cell: Cell, kind: PlacedType) -> ProcessCarrier:
         """Makes the carrier of a place."""
-        spec = kind.spec
-        request = {
-            "path": place.path,
-            "memory": spec.memory,
-            "cpus": spec.cpus,
-            "nice": spec.nice,
-            "preload": kind.preload,
-            "main": main_module() if kind.in_main else None,
-        }
-        return ProcessCarrier(self._runtime, self.launcher, place, request)
+        return ProcessCarrier(self._runtime, self.launcher, place, request_of(place.path, kind))
 
     async def close(self) -> None:
         """Ends the zygote. Every place has ended."""
@@ -66,11 +57,31 @@ class ProcessCarriers:
         self.launcher.forked_away()
 
 
+def request_of(path: str, kind: PlacedType) -> dict[str, Any]:
+    """What the process of this actor is like, for what forks it."""
+    spec = kind.spec
+    return {
+        "path": path,
+        "memory": spec.memory,
+        "cpus": spec.cpus if isinstance(spec, ProcessSpec) else None,
+        "nice": spec.nice,
+        "preload": kind.preload,
+        "main": main_module() if kind.in_main else None,
+    }
+
+
 class ProcessCarrier:
     """Carries one incarnation in a process."""
 
-    def __init__(self, runtime: Runtime, launcher: Launcher, place: Carried, request: dict[str, Any]) -> None:
+    knows_begun = True
+    delay = 0.0
+
+    def __init__(
+        self, runtime: LoopOwner, launcher: Launcher, place: Carried, request: dict[str, Any], where: str = ""
+    ) -> None:
+        """`where`: what its name says beside the number of the process, such as ` on the node 10.0.0.1`."""
         self._runtime = runtime
+        self._where = where
         self._launcher = launcher
         self._place = place
         self._wanted = request
@@ -128,7 +139,7 @@ class ProcessCarrier:
 
     def forked(self, pid: int) -> None:
         """The process runs."""
-        self.name = f"process {pid}"
+        self.name = f"process {pid}{self._where}"
         self._forked = True
         with contextlib.suppress(ProcessLookupError):  # it has ended, which the zygote tells
             self._process = os.pidfd_open(pid)

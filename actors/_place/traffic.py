@@ -41,6 +41,10 @@ class SendingPlace(Protocol):
     def key_of(self, ref: ActorRef[Any]) -> RefKey:
         """The key of a ref, which the process gets to know."""
 
+    @property
+    def delay(self) -> float:
+        """How many seconds old `last_begun` may be."""
+
     def last_begun(self) -> tuple[int, float]:
         """The number of the last message that the actor has begun with, and the seconds since then."""
 
@@ -101,7 +105,7 @@ class Traffic:
             return
         for number in itertools.islice(self._under_way, self._concurrency):
             if number not in self._timed:
-                due = self._runtime.now() + timeout
+                due = self._runtime.now() + timeout + self._place.delay
                 self._timed[number] = self._runtime.clock.call_at(due, partial(self._overran, number))
 
     def _overran(self, number: int) -> None:
@@ -117,7 +121,7 @@ class Traffic:
         self.handled(*[each for each in self._under_way if each < last])
         if last in self._under_way:
             self._untime(last)
-            due = self._runtime.now() + max(0.0, timeout - seconds)
+            due = self._runtime.now() + max(0.0, timeout + self._place.delay - seconds)
             self._timed[last] = self._runtime.clock.call_at(due, partial(self._overran, last))
 
     def _untime(self, number: int) -> None:
@@ -220,11 +224,15 @@ class Traffic:
         """The messages that the process has, in whatever state."""
         return [*self._under_way.values(), *self._aside.values(), *self._owed.values()]
 
-    def settle(self, error: BaseException | None, last: int) -> None:
+    def settle(self, error: BaseException | None, last: int, *, certain: bool) -> None:
         """The process is gone: decides on the messages that were under way. With an error the incarnation crashes by
-        it. `last` is the number of the last message that the actor has begun with.
+        it. `last` is the number of the last message that the actor has begun with; if it is not certain, the actor may
+        have begun with as many messages as it handles at once.
         """
         cell = self._cell
+        if not certain:
+            left = [number for number in self._under_way if self._concurrency > 1 or number >= last]
+            last = max([last, *left[: self._concurrency]])
         begun, waiting = self._split(last)
         self._under_way.clear()
         for timer in self._timed.values():

@@ -31,7 +31,7 @@ from actors._core.future import Future, Parking, refuse_on_loop, until_settled
 from actors._core.mailbox import MailboxSpec
 from actors._core.observer import Observer
 from actors._core.outcomes import settle_failure
-from actors._core.process import HOSTS, HostChoice, ProcessSpec
+from actors._core.process import HOSTS, HostChoice, PlaceSpec, require_extra
 from actors._core.props import Props, SpawnOptions, options_to_props
 from actors._core.ref import A, ActorRef, HasRef, cell_of
 from actors._core.task_guard import TaskGuard, crash_by_task, guard_tasks, unguard_tasks
@@ -65,6 +65,7 @@ from actors.events import Abandoned, EventStream, UncaughtException
 from actors.reasons import Crashed, ExitReason, Killed, Normal, RuntimeLost, Shutdown
 
 if TYPE_CHECKING:
+    from actors._place.carrier import Carriers
     from actors._place.host import PlaceHost
 
 R = TypeVar("R", bound=ActorRef[Any])
@@ -645,16 +646,25 @@ class Runtime:
             return self.loop_host
         if choice == "thread":
             return self.thread_host
-        if isinstance(choice, ProcessSpec):
+        if isinstance(choice, PlaceSpec):
             return self.place_hosts.get(choice.kind) or self.make_place_host(choice)
         raise ValueError(f"host must be {HOSTS}, not {shown(choice)}")
 
-    def make_place_host(self, spec: ProcessSpec) -> PlaceHost:
-        """Makes the host of the actors in this kind of place, when the first of them is made."""
+    def make_place_host(self, spec: PlaceSpec) -> PlaceHost:
+        """Makes the host of the actors in this kind of place, when the first of them is made. Raises `MissingExtra`."""
         from actors._place.host import PlaceHost
-        from actors._place.process import ProcessCarriers
 
-        host = self.place_hosts[spec.kind] = PlaceHost(self, ProcessCarriers(self))
+        carriers: Carriers
+        if spec.kind == "ray":
+            require_extra(spec)
+            from actors._ray.carrier import RayCarriers
+
+            carriers = RayCarriers(self)
+        else:
+            from actors._place.process import ProcessCarriers
+
+            carriers = ProcessCarriers(self)
+        host = self.place_hosts[spec.kind] = PlaceHost(self, carriers)
         return host
 
     def next_number(self) -> int:

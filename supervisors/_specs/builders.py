@@ -11,7 +11,7 @@ from typing import Literal, TypedDict, TypeVar, Unpack
 
 import pykka
 
-from actors.spi import HostName, MailboxSpec, ProcessSpec, shown
+from actors.spi import HostName, MailboxSpec, PlaceSpec, ProcessSpec, shown
 from supervisors._specs.backoff import Constant, Exponential, Linear
 from supervisors._specs.combinations import child_combinations, supervisor_combinations, task_host_faults
 from supervisors._specs.defaults import class_defaults, name_the_class
@@ -46,7 +46,7 @@ class ChildOptions(CommonOptions, total=False):
     """The options of `child`."""
 
     args: Args
-    host: HostName | ProcessSpec | None
+    host: HostName | PlaceSpec | None
     mailbox: MailboxSpec | str
     redeliver: int
     handler_timeout: float | None
@@ -72,7 +72,7 @@ class SupervisorOptions(SharedSupervisorOptions, total=False):
 
     strategy: RestartStrategy
     auto_shutdown: AutoShutdownMode
-    host: HostName | ProcessSpec | None
+    host: HostName | PlaceSpec | None
 
 
 class DynamicOptions(SharedSupervisorOptions, total=False):
@@ -80,7 +80,7 @@ class DynamicOptions(SharedSupervisorOptions, total=False):
 
     max_children: int | None
     initial: Sequence[Args]
-    host: HostName | ProcessSpec | None
+    host: HostName | PlaceSpec | None
 
 
 class TasksOptions(SharedSupervisorOptions, total=False):
@@ -143,9 +143,9 @@ def child(id: str, start: Startable, **options: Unpack[ChildOptions]) -> ChildSp
         start_timeout: Seconds that a start may take (rule 4). None: no limit. Default: 30.0.
         retry_start: Whether a first start that fails is tried again with the backoff of a restart; otherwise it fails
             the start of the supervisor (rule 2). Default: False.
-        host: "loop", "thread", or a process of its own for an actor: "process", or `process()` with options. None: a
-            `pykka.ThreadingActor` and a plain function run on a thread, everything else on the event loop.
-            Default: None.
+        host: "loop", "thread", or a process of its own for an actor: "process", `process()` with options, or `ray()` on
+            a node of Ray. None: a `pykka.ThreadingActor` and a plain function run on a thread, everything else on the
+            event loop. Default: None.
         mailbox: A `MailboxSpec`; or "keep" or "drop": what a restart does with waiting messages (rule 26).
             Default: "keep".
         redeliver: How often a message that crashed the actor is delivered again (rule 27). Default: 0.

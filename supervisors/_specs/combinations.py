@@ -11,7 +11,18 @@ from collections.abc import Iterator, Mapping
 
 from pydantic_core import PydanticCustomError
 
-from actors.spi import Actor, MailboxSpec, ProcessSpec, is_host, sending_fault, shown, wrong_host
+from actors.spi import (
+    Actor,
+    MailboxSpec,
+    PlaceSpec,
+    ProcessSpec,
+    RaySpec,
+    extra_fault,
+    is_host,
+    sending_fault,
+    shown,
+    wrong_host,
+)
 from supervisors._specs.fields import check_host
 from supervisors._specs.start_kind import StartKind, kind_of
 from supervisors.errors import SpecError, SpecFault
@@ -43,11 +54,11 @@ def start_faults(start: object, values: Mapping[str, object]) -> list[str]:
     if kind is StartKind.ACTOR:
         assert isinstance(start, type)
         if not issubclass(start, Actor):  # a class of pykka's may have an attribute of this name
-            problem = wrong_host(start, host) if isinstance(_host(host), ProcessSpec) else None
+            problem = wrong_host(start, host) if isinstance(_host(host), PlaceSpec) else None
             return [] if problem is None else [problem]
         where = _host(start.host if host is None else host)
         problem = wrong_host(start, where) if is_host(where) else None
-        if problem is None and isinstance(where, ProcessSpec):
+        if problem is None and isinstance(where, PlaceSpec):
             return process_faults(start, where, values)
         return [] if problem is None else [problem]
     if not isinstance(kind, StartKind):
@@ -58,11 +69,11 @@ def start_faults(start: object, values: Mapping[str, object]) -> list[str]:
         "host='loop' with a plain function, which would block the event loop: make it `async def`, or leave host out": (
             kind is StartKind.FUNCTION and _is(host, "loop")
         ),
-        f"host=process() with {kind.value}: give the child an actor class, or a function that enters it": (
-            isinstance(where, ProcessSpec) and kind is StartKind.RESOURCE
+        f"host={where}() with {kind.value}: give the child an actor class, or a function that enters it": (
+            isinstance(where, PlaceSpec) and kind is StartKind.RESOURCE
         ),
         f"prefetch={getattr(where, 'prefetch', 1)} with {kind.value}, which takes no messages": (
-            isinstance(where, ProcessSpec) and where.prefetch > 1
+            isinstance(where, PlaceSpec) and where.prefetch > 1
         ),
         f"redeliver={shown(redeliver, 60)} with {kind.value}, which takes no messages": (
             isinstance(redeliver, int) and redeliver > 0
@@ -70,9 +81,13 @@ def start_faults(start: object, values: Mapping[str, object]) -> list[str]:
         f"mailbox with {kind.value}, which takes no messages": _is_given(values.get("mailbox")),
     }
     faults = [message for message, wrong in checks.items() if wrong]
-    if isinstance(where, ProcessSpec) and (problem := sending_fault(start)) is not None:
-        faults.append(f"host=process(): {problem}")
-    return faults
+    return [*faults, *_unsendable(start, where)] if isinstance(where, PlaceSpec) else faults
+
+
+def _unsendable(start: object, host: PlaceSpec) -> list[str]:
+    """Why a process of this host does not find this class or function, or cannot be had."""
+    problems = (sending_fault(start), extra_fault(host))
+    return [f"host={host}(): {problem}" for problem in problems if problem is not None]
 
 
 def _host(host: object) -> object:
@@ -83,11 +98,9 @@ def _host(host: object) -> object:
         return host
 
 
-def process_faults(start: type[Actor], host: ProcessSpec, values: Mapping[str, object]) -> list[str]:
+def process_faults(start: type[Actor], host: PlaceSpec, values: Mapping[str, object]) -> list[str]:
     """Why actors of this class cannot run in processes of their own with these values of their spec."""
-    faults = []
-    if (problem := sending_fault(start)) is not None:
-        faults.append(f"host=process(): {problem}")
+    faults = _unsendable(start, host)
     redeliver = values.get("redeliver", 0)
     if host.prefetch > 1 and start.concurrency > 1 and isinstance(redeliver, int) and redeliver > 0:
         faults.append(
@@ -109,6 +122,8 @@ def task_host_faults(host: object) -> list[str]:
         hosts = "an `async` function runs on the event loop and a plain one in a thread"
         return [f"host={shown(host, 60)} with tasks: {hosts}. Leave host out, or give process()"]
     where = _host(host)
+    if isinstance(where, RaySpec):
+        return ["host=ray() with tasks: the processes of a pool are on this machine. Give process()"]
     if isinstance(where, ProcessSpec) and where.prefetch > 1:
         return [f"prefetch={where.prefetch} with tasks: a process runs one of them at a time. Leave it out"]
     return []
@@ -136,7 +151,7 @@ def supervisor_combinations(values: Mapping[str, object]) -> list[SpecFault]:
 
 def _in_one_process(values: Mapping[str, object]) -> list[SpecFault]:
     """Whether everything that a supervisor in a process of its own has and starts is found there."""
-    if not isinstance(_host(values.get("host")), ProcessSpec):
+    if not isinstance(_host(values.get("host")), PlaceSpec):
         return []
     return [SpecFault(path, f"host=process(): {problem}") for path, problem in _not_found_there("", values)]
 
@@ -162,7 +177,7 @@ INSIDE_ANOTHER = "it is below a supervisor in a process of its own, which has it
 def inner_fault(start: object, host: object) -> str | None:
     """Why this cannot run below a supervisor in a process of its own, on this host of its spec; None: it can."""
     of_class = getattr(start, "host", None) if isinstance(start, type) and issubclass(start, Actor) else None
-    if isinstance(_host(of_class if host is None else host), ProcessSpec):
+    if isinstance(_host(of_class if host is None else host), PlaceSpec):
         return INSIDE_ANOTHER
     return sending_fault(start)
 

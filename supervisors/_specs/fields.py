@@ -7,10 +7,9 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import Literal, cast
 
-from pydantic import ValidationError
 from pydantic_core import PydanticCustomError
 
-from actors.spi import HOSTS, HostName, MailboxSpec, ProcessSpec, faults_in, shown
+from actors.spi import HOSTS, HostName, MailboxSpec, PlaceSpec, ProcessSpec, place_spec, shown
 from supervisors._specs.start_kind import kind_of
 
 MAX_RESTARTS = 15
@@ -118,24 +117,24 @@ def check_shutdown(value: object) -> float | Literal["brutal_kill", "infinity"]:
     return float(value)
 
 
-def check_host(value: object) -> HostName | ProcessSpec | None:
+def check_host(value: object) -> HostName | PlaceSpec | None:
     """The name of a host, or the spec of a process; a mapping of its fields, as in a file."""
-    if value is None or isinstance(value, ProcessSpec):
+    if value is None or isinstance(value, PlaceSpec):
         return value
     if isinstance(value, str) and value in ("loop", "thread", "process"):
         return ProcessSpec() if value == "process" else cast("HostName", value)
     if not isinstance(value, Mapping):
         raise _fault(f"must be {HOSTS}")
     try:
-        return ProcessSpec.model_validate({"kind": None, **value})
-    except ValidationError as error:
-        raise _fault("; ".join(faults_in(error))) from None
+        return place_spec(value)
+    except ValueError as error:
+        raise _fault(str(error)) from None
 
 
-def check_supervisor_host(value: object) -> ProcessSpec | None:
+def check_supervisor_host(value: object) -> PlaceSpec | None:
     """The spec of a process for the whole subtree."""
     host = check_host(value)
-    if host is None or isinstance(host, ProcessSpec):
+    if host is None or isinstance(host, PlaceSpec):
         return host
     raise _fault("must be 'process' or a process(): otherwise a supervisor runs on the event loop. Leave it out")
 

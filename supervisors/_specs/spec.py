@@ -23,7 +23,7 @@ from pydantic import (
 )
 from pydantic_core import PydanticCustomError
 
-from actors.spi import HostName, MailboxSpec, ProcessSpec
+from actors.spi import HostName, MailboxSpec, PlaceSpec
 from supervisors._specs.backoff import Backoff, Exponential, Seconds, check_backoff
 from supervisors._specs.combinations import child_combinations, never_healthy, start_faults, supervisor_combinations
 from supervisors._specs.defaults import class_defaults, name_the_class
@@ -148,7 +148,7 @@ class ChildSpec(BaseSpec):
     start: Annotated[Startable | None, PlainValidator(check_start)]
     """None only in the template of `tasks`: the function comes with each task."""
     args: Annotated[Args, PlainValidator(check_args)] = ()
-    host: Annotated[HostName | ProcessSpec | None, PlainValidator(check_host)] = None
+    host: Annotated[HostName | PlaceSpec | None, PlainValidator(check_host)] = None
     mailbox: Annotated[MailboxSpec, BeforeValidator(check_mailbox)] = DEFAULT_MAILBOX
     redeliver: Count = 0
     handler_timeout: Seconds | None = None
@@ -316,7 +316,7 @@ class SupervisorSpec(_SpecWithRef[Ref_co]):
     own_budget: Annotated[OwnBudget | None, BeforeValidator(check_own_budget)] = None
     keep_children: StrictBool = True
     supervisor_class: Annotated[type[Any] | None, PlainValidator(check_supervisor_class)] = None
-    host: Annotated[ProcessSpec | None, PlainValidator(check_supervisor_host)] = None
+    host: Annotated[PlaceSpec | None, PlainValidator(check_supervisor_host)] = None
     on_failure: Callback = None
     on_give_up: Callback = None
 

@@ -6,7 +6,7 @@ import pickle
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 
-from actors.spi import ProcessSpec, described, shown
+from actors.spi import PlaceSpec, described, shown
 from supervisors._specs.builders import TASK, make_child, make_supervisor
 from supervisors._specs.combinations import inner_fault, significant_under_never
 from supervisors._specs.fields import LOCATION
@@ -84,13 +84,15 @@ def _unresolved(
         else:
             if (problem := significant_under_never(found, auto_shutdown)) is not None:
                 yield SpecFault(path, problem)
+            host = found.host or getattr(start, "host", None)
             if placed and (problem := inner_fault(start, found.host)) is not None:
                 yield SpecFault(path, f"host=process() of its supervisor: {problem}")
-            if placed or isinstance(found.host or getattr(start, "host", None), ProcessSpec):
+            if placed or isinstance(host, PlaceSpec):
                 try:
                     pickle.dumps(found.args if isinstance(start, type) else (start, found.args), 5)
                 except Exception as error:  # noqa: BLE001 - the __reduce__ of a value of the user's raises anything
-                    yield SpecFault(path, f"args: cannot be pickled for host=process(): {described(error)}")
+                    where = host if isinstance(host, PlaceSpec) else "process"
+                    yield SpecFault(path, f"args: cannot be pickled for host={where}(): {described(error)}")
             shape = (id(start), is_template, frozenset(spec.args) if isinstance(spec.args, Mapping) else len(spec.args))
             if shape not in known:
                 known[shape] = misfit(start, spec.args, more=is_template)

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 import pykka
 
-from actors.spi import Actor, ProcessSpec, Props, Runtime, module_of, placed_type
+from actors.spi import Actor, PlaceSpec, ProcessSpec, Props, Runtime, module_of, placed_type
 from supervisors._specs.spec import DEFAULT_MAILBOX, Grace, Spec, SupervisorSpec
 from supervisors._specs.start_kind import StartKind, kind_of
 from supervisors._supervisor.task import BlockingFunctionChild, FunctionChild, PooledTask, Promise, Task
@@ -36,7 +36,7 @@ def props_for(spec: Spec, runtime: Runtime, path: str) -> Props:
         kwargs = spec.args
     else:
         args = tuple(spec.args)
-    host: str | ProcessSpec | None = spec.host
+    host: str | PlaceSpec | None = spec.host
     runs: object = None
     if isinstance(start, Promise):
         pooled = isinstance(host, ProcessSpec)
@@ -47,7 +47,7 @@ def props_for(spec: Spec, runtime: Runtime, path: str) -> Props:
     else:
         what = kind_of(start)
         blocks = what is StartKind.FUNCTION
-        in_process = isinstance(host, ProcessSpec)
+        in_process = isinstance(host, PlaceSpec)
         kind = runtime.kind(
             _of_resources()
             if what is StartKind.RESOURCE

@@ -106,7 +106,7 @@ def _facts(spec: Spec, path: str, report: Report, *, root: bool) -> Iterator[str
         yield ("restarted without limit" if restarts is None else f"restarted at most {count(restarts, 'time')}")
 
 
-_HOSTS = {"loop": "on the loop", "thread": "on a thread", "process": "in a process of its own"}
+_HOSTS = {"loop": "on the loop", "thread": "on a thread", "process": "in a process of its own", "ray": "on Ray"}
 
 
 def _budget(restarts: str, period: float | None) -> str:

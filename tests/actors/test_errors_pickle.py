@@ -46,7 +46,7 @@ EXAMPLES: dict[str, tuple[Any, ...]] = {
     "RuntimeStopped": ("r", "it has stopped"),
     "StartDeclined": ("root/a",),
     "StartError": ("root/a", Crashed(ValueError("v"))),
-    "StartTimeout": ("root/a", 2.0),
+    "StartTimeout": ("root/a", 2.0, "a node of Ray that has num_gpus=1"),
     "StateMachineDefinitionError": ("Door", ("state OPEN is never entered",)),
     "TransitionRefused": ("Door", "to CLOSED", "on_exit"),
     "NoMailbox": ("root/a", "Greet"),

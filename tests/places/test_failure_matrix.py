@@ -30,7 +30,6 @@ from actors import (
     RemoteError,
     StartError,
     VersionMismatch,
-    process,
 )
 from actors._place.process import ProcessCarriers
 from supervisors import child, start, supervisor
@@ -45,6 +44,7 @@ from tests.places.cast import (
     noting,
     pid,
     placed,
+    placing,
     stage,
     tree,
 )
@@ -126,7 +126,7 @@ async def test_an_answer_that_cannot_travel_is_an_error_of_the_asker(message: An
 
 @in_loop
 async def test_the_memory_limit_raises_a_memory_error() -> None:
-    async with tree(placed(host=process(memory="512 MiB"))) as (_, root):
+    async with tree(placed(host=placing(memory="512 MiB"))) as (_, root):
         a = root.child("a")
         down = a.monitor()
         with pytest.raises(MemoryError):
@@ -139,7 +139,7 @@ async def test_a_process_over_its_memory_limit_is_ended() -> None:
     """Memory that is shared does not count for the limit of the kernel: the program looks once a second."""
     clock = ManualClock()
     async with stage(clock=lambda _: clock) as s:
-        spec = supervisor("root", placed(host=process(memory="128 MiB")))
+        spec = supervisor("root", placed(host=placing(memory="128 MiB")))
         async with start(spec, runtime=s.runtime) as root:
             a = root.child("a")
             assert await a.call(partial(cast.share_memory, mebibytes=64)) == 64 << 20
@@ -160,7 +160,7 @@ async def test_a_process_that_does_not_answer_is_told_once(hold: Any, tmp_path: 
     """With the name of the message, and again after it has answered in between."""
     clock, door = ManualClock(), Door(tmp_path)
     async with stage(clock=lambda _: clock) as s:
-        spec = supervisor("root", placed(host=process(silent_after=10), restart="temporary"))
+        spec = supervisor("root", placed(host=placing(silent_after=10), restart="temporary"))
         async with start(spec, runtime=s.runtime) as root:
             a = root.child("a")
             assert await a.call("word") == "word"
@@ -185,7 +185,7 @@ async def test_a_process_that_answers_is_not_silent(tmp_path: Path) -> None:
     """Its handler waits, and its event loop goes on."""
     clock = ManualClock()
     async with stage(clock=lambda _: clock) as s:
-        a = await s.runtime.spawn(AsyncPerformer, host=process(silent_after=10))
+        a = await s.runtime.spawn(AsyncPerformer, host=placing(silent_after=10))
         waiting = a.ask(cast.wait_long, block=False, timeout=None)
         for _ in range(5):
             clock.advance(10)
@@ -201,9 +201,9 @@ async def test_a_process_that_answers_is_not_silent(tmp_path: Path) -> None:
 async def test_without_a_memory_limit_nothing_looks_at_the_memory() -> None:
     clock = ManualClock()
     async with stage(clock=lambda _: clock) as s:
-        await s.runtime.spawn(Performer, host=process())
+        await s.runtime.spawn(Performer, host=placing())
         before = clock.pending
-        await s.runtime.spawn(Performer, host=process(memory="128 MiB"))
+        await s.runtime.spawn(Performer, host=placing(memory="128 MiB"))
         assert clock.pending == before + 1
 
 
@@ -301,7 +301,7 @@ async def test_kill_ends_a_process_whatever_it_does(message: Any, tmp_path: Path
 async def test_a_process_that_does_not_stop_in_time_is_killed(tmp_path: Path) -> None:
     door = Door(tmp_path)
     async with stage() as s:
-        a = await s.runtime.spawn(Performer, host=process(), shutdown=0.05)
+        a = await s.runtime.spawn(Performer, host=placing(), shutdown=0.05)
         a.tell(door.then(cast.spin))
         await door.opened()
         a.stop(block=False, drain=False)
@@ -320,7 +320,7 @@ async def test_a_handler_timeout_ends_the_process_and_the_message_is_known(tmp_p
             for crashes in (1, 2):
                 down = a.monitor()
                 await door.opened()
-                clock.advance(10)
+                clock.advance(11)
                 assert isinstance(crash_of((await down).reason), HandlerTimeout)
                 assert a.statistics().crashes == crashes
             assert await a.call(cast.notes) == ["after"]
@@ -365,16 +365,16 @@ async def test_places_go_on_when_what_forked_them_ends_and_new_ones_start() -> N
 async def test_an_import_that_starts_a_thread_is_refused_by_its_name() -> None:
     async with stage() as s:
         with pytest.raises(StartError, match="started the thread 'a thread of an import'") as caught:
-            await s.runtime.spawn(Performer, host=process(preload=["tests.places.threaded"]))
+            await s.runtime.spawn(Performer, host=placing(preload=["tests.places.threaded"]))
         assert isinstance(caught.value.__cause__, OSError)
-        a = await s.runtime.spawn(Performer, host=process())
+        a = await s.runtime.spawn(Performer, host=placing())
         assert await a.call("answer") == "answer"
 
 
 @in_loop
 async def test_a_module_that_cannot_be_imported_fails_the_start() -> None:
     async with stage() as s:
-        a = await s.runtime.spawn(Performer, host=process(preload=["tests.places.not_there"]))
+        a = await s.runtime.spawn(Performer, host=placing(preload=["tests.places.not_there"]))
         load: object = Load(number=1)
         assert await a.call(load) == load
 
@@ -384,7 +384,7 @@ async def test_another_version_over_there_fails_the_start(monkeypatch: pytest.Mo
     monkeypatch.setattr("actors._place.place.VERSION", "Python 2.7")
     async with stage() as s:
         with pytest.raises(StartError) as caught:
-            await s.runtime.spawn(Performer, host=process())
+            await s.runtime.spawn(Performer, host=placing())
         assert isinstance(caught.value.__cause__, VersionMismatch)
 
 
@@ -392,9 +392,9 @@ async def test_another_version_over_there_fails_the_start(monkeypatch: pytest.Mo
 async def test_arguments_that_cannot_be_pickled_fail_the_start() -> None:
     async with stage() as s:
         with pytest.raises(StartError, match="cannot be pickled"):
-            await s.runtime.spawn(Performer, args=(cast.Unsendable(),), host=process())
+            await s.runtime.spawn(Performer, args=(cast.Unsendable(),), host=placing())
         with pytest.raises(StartError, match="cannot be read"):
-            await s.runtime.spawn(Performer, args=(cast.Unreadable(),), host=process())
+            await s.runtime.spawn(Performer, args=(cast.Unreadable(),), host=placing())
 
 
 @in_loop
@@ -405,12 +405,12 @@ async def test_no_room_for_a_process_fails_the_start_and_leaks_nothing(monkeypat
         raise OSError(24, "Too many open files")
 
     async with stage() as s:
-        a = await s.runtime.spawn(Performer, host=process())
+        a = await s.runtime.spawn(Performer, host=placing())
         for name in ("memfd_create", "pipe", "dup"):
             with monkeypatch.context() as patched:
                 patched.setattr(f"os.{name}", none)
                 with pytest.raises(StartError, match="Too many open files"):
-                    await s.runtime.spawn(Performer, args=(a,), host=process())
+                    await s.runtime.spawn(Performer, args=(a,), host=placing())
         assert a.status().monitors == 0
         assert await a.call(1) == 1
 

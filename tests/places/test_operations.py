@@ -36,7 +36,6 @@ from actors import (
     UnhandledMessage,
     bounded,
     handles,
-    process,
 )
 from supervisors import child, exponential
 from tests.places import cast
@@ -44,6 +43,7 @@ from tests.places.cast import (
     AsyncPerformer,
     Caretaker,
     Door,
+    Hosting,
     Listener,
     Load,
     Performer,
@@ -52,6 +52,7 @@ from tests.places.cast import (
     noting,
     pid,
     placed,
+    placing,
     stage,
     tree,
     until,
@@ -247,7 +248,7 @@ async def test_a_flood_of_a_process_waits_for_the_mailbox_of_its_receiver(start:
         flooded = asyncio.ensure_future(root.child("a").call(partial(flood, to=heard, count=5000), timeout=None))
         queue: Any = heard._cell.queue
         await until(lambda: len(queue._outside) == 990)
-        other = await s.runtime.spawn(Performer, host=process())
+        other = await s.runtime.spawn(Performer, host=placing())
         for _ in range(20):
             await other.call("time passes")
         assert len(queue._outside) == 990
@@ -285,7 +286,7 @@ async def test_tell_ask_and_call_reach_a_typed_handler() -> None:
         with pytest.raises(UnhandledMessage):
             await a.call(3.5)
         assert [letter.reason for letter in s.seen(DeadLetter)] == ["unhandled"]
-        assert a.status().host == "process"
+        assert a.status().host == placing().kind
         assert a.statistics().handled == 4
         assert a.state() == {}
 
@@ -351,7 +352,7 @@ async def test_correlation_ids_cross_in_both_directions() -> None:
 async def test_a_deadline_passes_and_the_late_answer_is_a_dead_letter(tmp_path: Path) -> None:
     clock, door, gate = ManualClock(), Door(tmp_path), Door(tmp_path, "gate")
     async with stage(clock=lambda _: clock) as s:
-        a = await s.runtime.spawn(Performer, host=process())
+        a = await s.runtime.spawn(Performer, host=placing())
         asked = asyncio.ensure_future(a.call(door.then(gate.wait), timeout=10))
         await door.opened()
         clock.advance(11)
@@ -498,23 +499,23 @@ async def test_hooks_of_the_end_run_in_the_process_and_a_value_is_carried_over()
         await root.terminate_child("a")
         heard = await listener.call(cast.heard)
         assert heard == [("on_failure", first), ("on_stop", second)]
-        assert s.pids() != set()
+        assert s.pids() != set() or not Hosting.here
 
 
 @in_loop
 async def test_a_start_that_declines_or_raises_is_told_as_anywhere() -> None:
     async with stage() as s:
         with pytest.raises(StartDeclined):
-            await s.runtime.spawn(Decliner, host=process())
+            await s.runtime.spawn(Decliner, host=placing())
         with pytest.raises(StartError) as caught:
-            await s.runtime.spawn(Broken, host=process())
+            await s.runtime.spawn(Broken, host=placing())
         assert isinstance(caught.value.__cause__, LookupError)
 
 
 @in_loop
 async def test_a_hook_for_the_end_that_raises_makes_the_exit_a_crash() -> None:
     async with stage() as s:
-        a = await s.runtime.spawn(Stubborn, host=process())
+        a = await s.runtime.spawn(Stubborn, host=placing())
         a.stop(block=False)
         assert isinstance(crash_of(await a.ended()), OSError)
 
@@ -528,12 +529,12 @@ async def test_on_continue_runs_before_the_first_message() -> None:
 @in_loop
 async def test_stop_handles_what_waits_and_stop_of_its_own_does_too() -> None:
     async with stage() as s:
-        a = await s.runtime.spawn(Performer, host=process())
+        a = await s.runtime.spawn(Performer, host=placing())
         asked = [a.ask(number, block=False) for number in range(5)]
         a.stop(block=False)
         assert [await each for each in asked] == list(range(5))
         assert (await a.ended()) == Shutdown("stop() was called")
-        b = await s.runtime.spawn(Performer, host=process())
+        b = await s.runtime.spawn(Performer, host=placing())
         b.tell(stop_self)
         asked = [b.ask(number, block=False) for number in range(5)]
         reason = await b.ended()
@@ -543,10 +544,10 @@ async def test_stop_handles_what_waits_and_stop_of_its_own_does_too() -> None:
 @in_loop
 async def test_an_actor_ends_itself_with_a_reason_of_its_own() -> None:
     async with stage() as s:
-        a = await s.runtime.spawn(Performer, host=process())
+        a = await s.runtime.spawn(Performer, host=placing())
         a.tell(exit_self)
         assert await a.ended() == Shutdown("enough")
-        b = await s.runtime.spawn(Performer, host=process())
+        b = await s.runtime.spawn(Performer, host=placing())
         b.tell(kill_self)
         assert (await b.ended()).kind == "killed"
 
@@ -617,7 +618,7 @@ async def test_a_proxy_reaches_attributes_and_methods() -> None:
 async def test_orders_to_others_reach_them() -> None:
     async with stage() as s:
         listener = await s.runtime.spawn(Listener)
-        a = await s.runtime.spawn(Performer, host=process())
+        a = await s.runtime.spawn(Performer, host=placing())
         a.tell(partial(stop_other, ref=listener))
         assert (await listener.ended()).kind == "shutdown"
 

@@ -12,13 +12,11 @@ import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
-from actors import Actor, DeadLetter, Lost, ManualClock, PlaceLost, Quarantined, Redelivered, process
+from actors import Actor, DeadLetter, Lost, ManualClock, PlaceLost, Quarantined, Redelivered
 from supervisors import child
 from tests.places import cast
-from tests.places.cast import AsyncPerformer, Door, Listener, Performer, noting, pid, placed, stage, tree
+from tests.places.cast import AsyncPerformer, Door, Listener, Performer, noting, pid, placed, placing, stage, tree
 from tests.support import in_loop
-
-EIGHT = process(prefetch=8)
 
 
 class Recorder(Actor):
@@ -37,7 +35,7 @@ class Recorder(Actor):
 @in_loop
 async def test_messages_are_handled_in_order_and_a_stop_waits_for_them() -> None:
     async with stage() as s:
-        a = await s.runtime.spawn(Performer, host=EIGHT)
+        a = await s.runtime.spawn(Performer, host=placing(prefetch=8))
         for number in range(100):
             a.tell(noting(number))
         assert await a.call(cast.notes) == list(range(100))
@@ -47,7 +45,7 @@ async def test_messages_are_handled_in_order_and_a_stop_waits_for_them() -> None
 @in_loop
 async def test_what_waits_in_a_process_that_ends_is_handled_next_in_order() -> None:
     """Guards guarantee 3: messages that no handler has begun with return to the queue, in their order."""
-    async with tree(placed(host=EIGHT)) as (s, root):
+    async with tree(placed(host=placing(prefetch=8))) as (s, root):
         a = root.child("a")
         a.tell(noting(0))
         a.tell(cast.leave)
@@ -60,7 +58,7 @@ async def test_what_waits_in_a_process_that_ends_is_handled_next_in_order() -> N
 
 @in_loop
 async def test_only_the_message_that_did_it_counts_as_the_cause() -> None:
-    async with tree(placed(host=EIGHT, redeliver=1)) as (s, root):
+    async with tree(placed(host=placing(prefetch=8), redeliver=1)) as (s, root):
         a = root.child("a")
         asked = [a.ask(number, block=False) for number in range(3)]
         a.tell(cast.segfault)
@@ -72,7 +70,7 @@ async def test_only_the_message_that_did_it_counts_as_the_cause() -> None:
 
 @in_loop
 async def test_an_exception_leaves_what_waits_behind_it_to_the_next_incarnation() -> None:
-    async with tree(placed(host=EIGHT)) as (_, root):
+    async with tree(placed(host=placing(prefetch=8))) as (_, root):
         a = root.child("a")
         a.tell(cast.fail)
         for number in range(20):
@@ -83,7 +81,7 @@ async def test_an_exception_leaves_what_waits_behind_it_to_the_next_incarnation(
 
 @in_loop
 async def test_questions_that_wait_behind_a_crash_are_answered_by_the_next() -> None:
-    async with tree(placed(host=EIGHT)) as (s, root):
+    async with tree(placed(host=placing(prefetch=8))) as (s, root):
         a = root.child("a")
         a.tell(cast.fail)
         asked = [a.ask(number, block=False) for number in range(5)]
@@ -94,7 +92,7 @@ async def test_questions_that_wait_behind_a_crash_are_answered_by_the_next() -> 
 @in_loop
 async def test_a_kill_refuses_what_has_begun_and_keeps_what_waits(tmp_path: Path) -> None:
     door = Door(tmp_path)
-    async with tree(placed(host=EIGHT)) as (s, root):
+    async with tree(placed(host=placing(prefetch=8))) as (s, root):
         a = root.child("a")
         await a.call(pid)
         spinning = door.then(cast.spin)
@@ -113,7 +111,7 @@ async def test_a_handler_timeout_counts_from_the_beginning_of_its_handler(tmp_pa
     clock = ManualClock()
     doors, gates = [Door(tmp_path, f"door{n}") for n in (1, 2)], [Door(tmp_path, f"gate{n}") for n in (1, 2)]
     async with stage(clock=lambda _: clock) as s:
-        a = await s.runtime.spawn(Performer, host=EIGHT, handler_timeout=10)
+        a = await s.runtime.spawn(Performer, host=placing(prefetch=8), handler_timeout=10)
         for door, gate in zip(doors, gates, strict=True):
             a.tell(door.then(gate.wait))
         for door, gate in zip(doors, gates, strict=True):
@@ -153,7 +151,7 @@ def test_every_message_is_handled_or_refused_whatever_ends_the_process(prefetch:
 async def _conserve(prefetch: int, deaths: list[bool]) -> None:
     async with tree(child("listener", Listener), max_restarts=None) as (s, root):
         listener = root.child("listener")
-        spec = placed("a", Recorder, args=(listener,), host=process(prefetch=prefetch))
+        spec = placed("a", Recorder, args=(listener,), host=placing(prefetch=prefetch))
         a = await root.start_child(spec)
         sent = [f"die {number}" if dies else number for number, dies in enumerate(deaths)]
         for each in sent:

@@ -66,7 +66,7 @@ def test_all_faults_of_the_options_come_at_once() -> None:
     with pytest.raises(OptionError) as caught:
         process(memory="much", cpus=0, nice=20, prefetch=0, preload="os", memroy=1)  # type: ignore[arg-type]
     assert len(caught.value.faults) == 6
-    assert "the options are memory, cpus, nice, prefetch, preload, silent_after" in str(caught.value)
+    assert "the options are memory, nice, prefetch, preload, silent_after, cpus" in str(caught.value)
 
 
 def test_the_host_of_a_child_is_a_word_a_spec_or_a_mapping_of_a_file() -> None:
@@ -91,9 +91,9 @@ def test_the_host_of_a_child_is_a_word_a_spec_or_a_mapping_of_a_file() -> None:
 @pytest.mark.parametrize(
     ("host", "words"),
     [
-        ("fiber", "host: must be 'loop', 'thread', 'process' or a process(), got 'fiber'"),
+        ("fiber", "host: must be 'loop', 'thread', 'process', a process() or a ray(), got 'fiber'"),
         ({"kind": "process", "memory": "x", "cpus": 0}, "memory: must be a size such as"),
-        ({"memory": "512 MiB"}, "kind: must be 'process', got None"),
+        ({"memory": "512 MiB"}, "kind: must be 'process' or 'ray', got None"),
         ({"kind": "process", "memroy": 1}, "memroy: unknown option"),
         (3, "host: must be"),
     ],

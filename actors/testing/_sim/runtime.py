@@ -13,7 +13,7 @@ from typing import Any, Never
 from actors._core.cell import Cell
 from actors._core.clock import TimerHandle, not_a_time
 from actors._core.future import Future
-from actors._core.process import ProcessSpec
+from actors._core.process import PlaceSpec
 from actors._runtime.runtime import Runtime, _running
 from actors.events import Abandoned, LifecycleEvent, Quarantined, UncaughtException
 from actors.testing._faults.plan import FaultPlan, Raise
@@ -101,7 +101,7 @@ class SimRuntime(Runtime):
         self.loop_host = SimLoopHost(self, self.loop)
         self.thread_host = GreenletHost(self, self.strands)
 
-    def make_place_host(self, spec: ProcessSpec) -> Never:
+    def make_place_host(self, spec: PlaceSpec) -> Never:
         """Refuses: a process of the system is not simulated. Raises ValueError."""
         raise ValueError(
             "host=process() does not run in a simulation: give the actor another host there, such as host='loop'"
