@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from actors._core.children import PARENT_ENDED
@@ -54,6 +55,8 @@ class ActorPlace:
         self._outward = Outward(self, cell, self.inward)
         self._carrier: Carrier = host.carriers.carrier(self, cell, kind)
         self._begun = self._closed = self._spoken = self._up = False
+        self._early: list[tuple[Any, ...]] | None = None
+        """A crash, and what was said after it, while the cell does not know yet that the actor has come up."""
         self._ending = False
         """Whether the actor there ends, by a crash or its own wish, or was told to."""
         self._killed = False
@@ -168,9 +171,8 @@ class ActorPlace:
         if self.over.done():
             return
         cell = self._cell
-        if self._up and not self._killed and cell.incarnation == self.incarnation and cell.phase in STARTS:
-            # It was up, and the cell gets to know that in the next pass of the loop: it has crashed after its start.
-            self._runtime.loop.call_soon(self.ended, error, context=self._runtime.context.copy())
+        if self._early is not None or self._comes_up:
+            self._soon(partial(self.ended, error))
             return
         self._error = error
         if cell.incarnation == self.incarnation:
@@ -219,6 +221,9 @@ class ActorPlace:
 
     def received(self, frame: tuple[Any, ...]) -> None:
         if self._cell.incarnation != self.incarnation:
+            return
+        if self._early is not None:
+            self._early.append(frame)
             return
         try:
             of_inner = HEARD_OF_INNER.get(frame[0])
@@ -270,6 +275,28 @@ class ActorPlace:
             self.inward.complete()
             self.started.set_result(None)
 
+    @property
+    def _comes_up(self) -> bool:
+        """Whether it is up and the cell gets to know that in the next pass of the loop, or the one after it. A crash
+        meanwhile is one after the start, and not a start that fails.
+        """
+        cell = self._cell
+        known = self._killed or cell.incarnation != self.incarnation or cell.phase not in STARTS
+        return self._up and not known and not self.over.done()
+
+    def _soon(self, then: Callable[[], object]) -> None:
+        """Calls this in the next pass of the loop."""
+        self._runtime.loop.call_soon(then, context=self._runtime.context.copy())
+
+    def _hear_early(self) -> None:
+        """Hears a crash, and what was said after it, once the cell knows that the actor was up."""
+        if self._comes_up:
+            self._soon(self._hear_early)
+            return
+        early, self._early = self._early, None
+        for frame in early or ():
+            self.received(frame)
+
     def is_busy(self) -> None:
         """A message is under way."""
         if self._silence is not None:
@@ -295,6 +322,10 @@ class ActorPlace:
         self._failed_start(self.error_of(encoded))
 
     def _crashed(self, number: int | None, encoded: Any) -> None:
+        if self._comes_up:
+            self._early = [("crashed", number, encoded)]
+            self._soon(self._hear_early)
+            return
         self._ending = True
         self._continued()
         self.traffic.crashed(number, self.error_of(encoded))

@@ -8,7 +8,20 @@ from typing import Any
 
 import pytest
 
-from actors import Crashed, CrashedExit, Exited, HandlerTimeout, Killed, Lost, ManualClock, Normal, Shutdown
+from actors import (
+    Crashed,
+    CrashedExit,
+    Exited,
+    HandlerTimeout,
+    Killed,
+    Lost,
+    ManualClock,
+    Normal,
+    Shutdown,
+    Started,
+    StartFailed,
+)
+from actors._place.place import ActorPlace
 from supervisors import BackingOff, SpecError, check, child, constant, process, start, supervisor
 from tests.places import cast, work
 from tests.places.cast import Listener, hearer, placed, stage, tree, until
@@ -50,6 +63,29 @@ async def test_a_function_that_raises_is_restarted_with_its_traceback() -> None:
         assert isinstance(reason.exception, ValueError)
         assert "in fail" in reason.exception.__notes__[0]
         assert [each.incarnation for each in s.seen(CrashedExit)] == [1, 2]
+
+
+@in_loop
+async def test_a_crash_that_comes_with_the_word_of_the_start_is_a_crash() -> None:
+    """Guards frames that are read in one pass of the loop: the cell gets to know of the start in the next one."""
+    async with stage() as s:
+        received = ActorPlace.received
+        held: list[Any] = []
+
+        def hold(place: ActorPlace, frame: Any) -> None:
+            held.append((place, frame))
+            if frame[0] == "crashed":
+                for each in held:
+                    received(*each)
+                held.clear()
+
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(ActorPlace, "received", hold)
+            spec = placed("fail", work.fail, restart="temporary")
+            async with start(supervisor("root", spec), runtime=s.runtime):
+                await until(lambda: s.seen(CrashedExit))
+        assert s.seen(StartFailed) == []
+        assert len(s.seen(Started)) == 2  # the supervisor's, too
 
 
 @in_loop

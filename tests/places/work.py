@@ -60,8 +60,8 @@ def say(to: ActorRef[Any], what: Any) -> None:
     to.tell(what)
 
 
-def asks(whom: ActorRef[Any], what: Any) -> Any:
-    return whom.ask(what)
+def asks(other: ActorRef[Any], what: Any) -> Any:
+    return other.ask(what)
 
 
 def begin_then_block(to: ActorRef[Any]) -> None:
