@@ -151,6 +151,7 @@ class RayCarrier:
         self.number = 0
         self._begun = (0, monotonic())
         self.knows_begun = False
+        self._inside = (0, 0)
         self._ended = False
 
     def begin(self, *first: object) -> None:
@@ -186,8 +187,8 @@ class RayCarrier:
         return number, monotonic() - at
 
     def noted_inside(self) -> tuple[int, int]:
-        """Zeros: what waits inside is not known here."""
-        return 0, 0
+        """How many messages wait inside, and whether an inner actor has handled one; zeros if the node is lost."""
+        return self._inside
 
     def catch_up(self) -> None:
         """Frames and questions come in one order."""
@@ -222,7 +223,8 @@ class RayCarrier:
                 self.name = name
             case "begun", [number, seconds]:
                 self._begun = (number, monotonic() - seconds)
-            case "ended", [error, number, seconds]:
+            case "ended", [error, number, seconds, *inside]:
+                self._inside = (inside[0], inside[1])
                 self._begun, self.knows_begun = (number, monotonic() - seconds), True
                 self.end(error)
 

@@ -177,17 +177,18 @@ class _Kept:
         self._keeper.say("frame", self._number, frame)
 
     def looked_up(self, question: Frame) -> None:
-        """A thread of the process waits for the answer of the program."""
+        """A thread of the process waits for the answer of the program, which hears first what was said before."""
+        self.carrier.catch_up()
         self._keeper.say("asked", self._number, question)
 
     def ended(self, error: BaseException | None) -> None:
         """The process was reaped."""
-        self._over(error, self.carrier.last_begun())
+        self._over(error, self.carrier.last_begun(), self.carrier.noted_inside())
 
-    def _over(self, error: BaseException | None, begun: tuple[int, float]) -> None:
+    def _over(self, error: BaseException | None, begun: tuple[int, float], inside: tuple[int, int] = (0, 0)) -> None:
         self.carrier.close()
         self._keeper.forget(self._number)
-        self._keeper.say("ended", self._number, error, *begun)
+        self._keeper.say("ended", self._number, error, *begun, *inside)
 
     def look(self) -> None:
         """Says the number of the last message that the actor has begun with, if it is a new one."""

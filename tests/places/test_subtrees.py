@@ -64,7 +64,7 @@ from supervisors import (
 )
 from teams.cli._snapshot import take
 from tests.places import cast
-from tests.places.cast import AsyncPerformer, Door, Listener, Performer, Stage, Unsendable, noting, pid, stage
+from tests.places.cast import AsyncPerformer, Door, Listener, Performer, Stage, Unsendable, noting, pid, placing, stage
 from tests.places.test_operations import (
     Broken,
     Counting,
@@ -96,7 +96,7 @@ def inner(id: str = "a", start: Any = Performer, **options: Any) -> Any:
 
 def crawl(*children: Any, **options: Any) -> SupervisorSpec:
     """A subtree in a process of its own that is restarted at once."""
-    return supervisor("crawl", *(children or (inner(),)), **{"host": process(), "backoff": None, **options})
+    return supervisor("crawl", *(children or (inner(),)), **{"host": placing(), "backoff": None, **options})
 
 
 @asynccontextmanager
@@ -304,13 +304,13 @@ async def test_the_event_says_how_many_messages_waited_inside() -> None:
         await down
         (lost,) = s.seen(LostInside)
         assert (lost.path, lost.waiting) == ("root/crawl", 5)
-        assert lost.place.startswith("process ")
+        assert lost.place
 
 
 @in_loop
 async def test_what_no_handler_has_begun_with_survives_an_end_in_order(tmp_path: Path) -> None:
     door, gate = Door(tmp_path), Door(tmp_path, "gate")
-    subtree = crawl(inner("a"), inner("b", host="thread"), max_restarts=0, host=process(prefetch=4))
+    subtree = crawl(inner("a"), inner("b", host="thread"), max_restarts=0, host=placing(prefetch=4))
     async with tree(subtree) as (s, root):
         a, b = root.child("crawl/a"), root.child("crawl/b")
         b.tell(door.then(gate.wait))
@@ -424,8 +424,8 @@ async def test_a_root_may_have_the_process() -> None:
 
 @in_loop
 async def test_a_partitioned_and_a_dynamic_supervisor_may_have_it() -> None:
-    many = partition_supervisor("many", inner("x"), partitions=2, host=process())
-    more = dynamic_supervisor("more", inner("x"), host="process")
+    many = partition_supervisor("many", inner("x"), partitions=2, host=placing())
+    more = dynamic_supervisor("more", inner("x"), host=placing())
     async with tree(many, more) as (_, root):
         one = root.supervisor("many").partition(1)
         assert one.path == "root/many/1"
@@ -676,7 +676,7 @@ async def test_inner_actors_see_outside_by_refs_and_by_name() -> None:
 
 @in_loop
 async def test_refs_of_inner_actors_work_in_other_processes() -> None:
-    async with tree(crawl(inner("a")), supervisor("other", inner("b", AsyncPerformer), host=process())) as (_, root):
+    async with tree(crawl(inner("a")), supervisor("other", inner("b", AsyncPerformer), host=placing())) as (_, root):
         a, b = root.child("crawl/a"), root.child("other/b")
         assert await b.call(partial(call_out_async, ref=a, message=pid)) == await a.call(pid)
 
@@ -864,7 +864,7 @@ async def test_a_full_mailbox_inside_refuses_what_comes_from_outside(tmp_path: P
     subtree = crawl(
         inner("a", mailbox=bounded(1), host="thread"),
         inner("b"),
-        host=process(prefetch=2),
+        host=placing(prefetch=2),
     )
     async with tree(subtree) as (s, root):
         a, b = root.child("crawl/a"), root.child("crawl/b")

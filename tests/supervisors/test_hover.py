@@ -82,11 +82,11 @@ def test_the_docstring_of_a_builder_names_each_argument() -> None:
 
 def test_the_builders_of_other_supervisors_explain_what_they_add() -> None:
     """Guards `dynamic_supervisor`, `partition_supervisor` and `tasks`, which refer to `supervisor` for the rest."""
-    dynamic = set(DynamicOptions.__annotations__) - set(SharedSupervisorOptions.__annotations__)
+    dynamic = set(DynamicOptions.__annotations__) - set(SupervisorOptions.__annotations__)
     assert set(arguments(dynamic_supervisor)) == {"id", "template", *dynamic}
     assert defaults(dynamic_supervisor) == {"max_children": "None", "initial": "()"}
     assert set(arguments(partition_supervisor)) == {"id", "template", "partitions"}
-    task = set(TasksOptions.__annotations__) - set(DynamicOptions.__annotations__)
+    task = set(TasksOptions.__annotations__) - {"max_children", *SharedSupervisorOptions.__annotations__}
     assert set(arguments(tasks)) == {"id", *task}
     template = tasks("t").template
     assert isinstance(template, ChildSpec)
