@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import itertools
-import tempfile
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
@@ -357,20 +356,14 @@ async def _durable(world: World, times: int) -> None:
         await run
 
 
-def _of_engine(scheme: str) -> Callable[[], AbstractAsyncContextManager[tuple[World, Repeat]]]:
-    """A flow in an engine with this kind of store."""
-
-    @asynccontextmanager
-    async def opened() -> AsyncIterator[tuple[World, Repeat]]:
-        with tempfile.TemporaryDirectory() as folder:
-            store = scheme if scheme == "memory:" else f"{scheme}{folder}/runs.db"
-            chain = workflow("chain", *(do(f"s{number}", "echo") for number in range(DURABLE)))
-            echo = member("echo", _echo, concurrency=1_000)
-            tree = engine("engine", echo, chain, store=store, max_concurrent_workflows=1_000)
-            async with _running(tree, Countdown()) as world:
-                yield world, lambda times: _durable(world, times)
-
-    return opened
+@asynccontextmanager
+async def _engine_up() -> AsyncIterator[tuple[World, Repeat]]:
+    """A flow in an engine whose store is in memory."""
+    chain = workflow("chain", *(do(f"s{number}", "echo") for number in range(DURABLE)))
+    echo = member("echo", _echo, concurrency=1_000)
+    tree = engine("engine", echo, chain, store="memory:", max_concurrent_workflows=1_000)
+    async with _running(tree, Countdown()) as world:
+        yield world, lambda times: _durable(world, times)
 
 
 def _two() -> SupervisorSpec:
@@ -424,13 +417,6 @@ FLOWS: Mapping[str, Flow] = {
         Flow("event", f"event of a topic, per receiver of {LISTENERS}", 500, _of_team(_event, _ears), LISTENERS),
         Flow("broadcast", f"broadcast, per receiver of {LISTENERS}", 500, _of_team(_broadcast, _ears), LISTENERS),
         Flow("play", "play of two trivial steps", 20, _of_team(_play, _two)),
-        Flow(
-            "durable",
-            f"step of a run of {DURABLE}, with its part of the run, in memory",
-            1_000,
-            _of_engine("memory:"),
-            DURABLE,
-        ),
-        Flow("durable-sqlite", "the same in an SQLite file", 1_000, _of_engine("sqlite:///"), DURABLE),
+        Flow("durable", f"step of a run of {DURABLE} in an engine, in memory", 1_000, _engine_up, DURABLE),
     )
 }

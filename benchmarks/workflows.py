@@ -7,6 +7,8 @@
     parked   memory that 100,000 parked runs take
     map      processor time an item of a map over 10,000 items and of maps over 100
 
+Beside `many` stands its floor: the same rows by the driver alone, and the messages of a step between plain actors.
+
 Each subject runs in a process of its own, pinned to one processor, in turn, several rounds; a row is their median. The
 garbage collector of each is as `letitcrash workflow serve` has it: it does not visit what was imported, and looks at
 50,000 new objects at a time.
@@ -57,6 +59,8 @@ class Subject:
     durability: str = "disk"
     distributions: Sequence[str] = ()
     """Whose versions are told; empty: ours."""
+    works_in: str = "WORKS"
+    """The mapping of the module that has them."""
 
 
 OURS, SOME = ("one", "many", "start", "restart", "parked", "map"), ("one", "many", "start")
@@ -68,6 +72,9 @@ SUBJECTS = {
         Subject("ours SQLite disk", "benchmarks._durable_ours", "sqlite", OURS),
         Subject("ours SQLite process", "benchmarks._durable_ours", "sqlite", (*SOME, "map"), "process"),
         Subject("ours Postgres disk", "benchmarks._durable_ours", "postgres", (*SOME, "restart")),
+        Subject("floor: messages", "benchmarks._durable_floor", "memory", ("many",), works_in="MESSAGES"),
+        Subject("floor: SQLite rows", "benchmarks._durable_floor", "sqlite", ("many",)),
+        Subject("floor: Postgres rows", "benchmarks._durable_floor", "postgres", ("many",)),
         Subject("dbos SQLite", "benchmarks.peers.dbos_", "sqlite", SOME, distributions=("dbos",)),
         Subject("dbos Postgres", "benchmarks.peers.dbos_", "postgres", SOME, distributions=("dbos",)),
         Subject("langgraph memory", _LANGGRAPH, "memory", ("one", "many"), distributions=("langgraph",)),
@@ -166,7 +173,7 @@ def measured_here(subject: Subject, work: str, sizes: Sizes, server: str) -> Out
         except importlib.metadata.PackageNotFoundError:
             return Outcome("missing", detail=f"not installed (pip install {each})")
     try:
-        works = importlib.import_module(subject.module).WORKS
+        works = getattr(importlib.import_module(subject.module), subject.works_in)
         gc.collect()
         gc.freeze()
         gc.set_threshold(*THRESHOLDS)
