@@ -259,7 +259,7 @@ class KeeperHandle:
         self._broken = False
         """Whether a call has failed, and the keeper did not end by that as far as is known."""
         self._last = monotonic()
-        """When the keeper answered last. Written on a thread of Ray, so that a loop that was blocked does not mistake it."""
+        """When the keeper answered last. Written on a thread of Ray: the loop may have been blocked."""
         self._timer: asyncio.TimerHandle | None = None
         self._joined = False
         self._handle: Any = None

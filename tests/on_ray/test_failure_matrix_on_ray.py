@@ -51,7 +51,6 @@ from tests.places.test_failure_matrix import (  # noqa: F401
 )
 from tests.support import in_loop
 
-
 SHORT = "3 s"
 """The lease of the tests that wait for its end."""
 
