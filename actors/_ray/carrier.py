@@ -225,10 +225,6 @@ class RayCarrier:
             self._ended = True
             self._place.ended(error)
 
-    def lose(self, how: str) -> None:
-        """The node is lost."""
-        self.end(PlaceLost(self._place.path, self.name, f"{self.name} is lost: {how}", None, None, None, None))
-
 
 class KeeperHandle:
     """The keeper of one actor, as the program has it. On the loop thread, unless a method says otherwise."""
