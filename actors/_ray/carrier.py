@@ -234,10 +234,6 @@ class RayCarrier:
             self._ended = True
             self._place.ended(error)
 
-    def lose(self, how: str) -> None:
-        """The node is lost."""
-        self.end(PlaceLost(self._place.path, self.name, f"{self.name} is lost: {how}", None, None, None, None))
-
 
 class KeeperHandle:
     """The keeper of one actor, as the program has it. On the loop thread, unless a method says otherwise."""
@@ -268,7 +264,7 @@ class KeeperHandle:
         self._broken = False
         """Whether a call has failed, and the keeper did not end by that as far as is known."""
         self._last = monotonic()
-        """When the keeper answered last. A thread of Ray writes it: a loop that was blocked does not mistake it."""
+        """When the keeper answered last. Written on a thread of Ray: the loop may have been blocked."""
         self._timer: asyncio.TimerHandle | None = None
         self._joined = False
         self._handle: Any = None
