@@ -2,11 +2,15 @@
 
 All times are multiples of a quarter of a second, and there are few of them: events coincide, and ages meet the edge of
 a window exactly.
+
+Strategies that are drawn from in every tree are built once: Hypothesis examines each new one, which costs more than a
+draw.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from functools import cache
 from typing import Any
 
 from actors.testing.spi import Fault, FaultPlan, Schedule, faults, needs_extra, schedules
@@ -25,12 +29,18 @@ resets = st.sampled_from([None, 0.5, 2.0, 60.0])
 
 def backoffs(*, only_healthy: bool = False) -> st.SearchStrategy[Backoff | None]:
     """Every kind of backoff with every jitter, and none. `only_healthy`: also those that only the child resets."""
+    return _backoffs(only_healthy)
+
+
+@cache
+def _backoffs(only_healthy: bool) -> st.SearchStrategy[Backoff | None]:
     usual = st.one_of(st.none(), backoffs_of(Constant), backoffs_of(Linear), backoffs_of(Exponential))
     if not only_healthy:
         return usual
     return st.one_of(usual, usual, *(backoffs_of(kind, only_healthy=True) for kind in (Constant, Linear, Exponential)))
 
 
+@cache
 def backoffs_of(
     kind: type[Constant | Linear | Exponential], *, only_healthy: bool = False
 ) -> st.SearchStrategy[Backoff]:
@@ -50,14 +60,18 @@ def backoffs_of(
 
 def own_budgets() -> st.SearchStrategy[OwnBudget]:
     """Budgets of a child's own."""
-    return st.builds(
-        OwnBudget,
-        max_restarts=st.integers(0, 2),
-        period=st.sampled_from([None, None, 0.5, 2.0, 60.0]),
-        on_limit=st.sampled_from(["drop", "escalate"]),
-    )
+    return _own_budgets
 
 
+_own_budgets = st.builds(
+    OwnBudget,
+    max_restarts=st.integers(0, 2),
+    period=st.sampled_from([None, None, 0.5, 2.0, 60.0]),
+    on_limit=st.sampled_from(["drop", "escalate"]),
+)
+
+
+@cache
 def _restarts(significant: bool) -> st.SearchStrategy[str]:
     """Restart types; where a child may be significant, mostly those that allow it."""
     usual = ["permanent", "permanent", "transient", "temporary"]
