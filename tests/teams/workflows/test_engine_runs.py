@@ -1,0 +1,301 @@
+"""Engines: what callers can do with runs, what of them is stored, and which of them are awake."""
+
+from __future__ import annotations
+
+from functools import partial
+
+import pytest
+from pydantic import SecretStr
+
+from teams import RunCancelled, member
+from teams.workflows import (
+    AlreadyEnded,
+    BadInput,
+    KeyTaken,
+    NoSuchRun,
+    NoSuchWorkflow,
+    NotEnded,
+    NotStorable,
+    PayloadTooLarge,
+    RunFailure,
+    do,
+    sleep,
+    wait,
+    workflow,
+)
+from tests.teams.patterns.cast import Ledger, takes
+from tests.teams.workflows.cast import failure, kinds
+from tests.teams.workflows.steps import Mail, Played, a, adds, b, bad, c, flaky, land, undoing
+
+__all__ = ["land"]
+
+# What callers do with runs
+
+
+def test_a_paused_run_goes_on_when_it_is_resumed(land: Played) -> None:
+    with land(a, b, workflow("flow", do("a", "a"), do("slow", "slow"), do("b", "b")), adds("slow", 10.0)) as scene:
+        run = scene.start("flow", [])
+        scene.sim.advance(3.0)
+        run.pause().get()
+        scene.sim.advance(100.0)
+        assert scene.awake() == 0
+        row = scene.row(run)
+        assert (row.state, row.waiting_for) == ("paused", "resume")
+        run.resume().get()
+        assert run.get() == ["a", "slow", "b"]
+        assert kinds(run, "a") == ["began", "done"]
+
+
+def test_the_time_of_a_pause_is_not_time_of_the_run(land: Played) -> None:
+    with land(workflow("flow", wait("go", "go"), timeout=30.0)) as scene:
+        run = scene.start("flow")
+        scene.sim.advance(10.0)
+        run.pause().get()
+        scene.sim.advance(100.0)
+        run.resume().get()
+        scene.sim.advance(15.0)
+        assert scene.state(run) == "waiting"
+        scene.sim.advance(15.0)
+        assert scene.state(run) == "failed"
+
+
+def test_a_paused_run_stays_paused_whatever_is_said_to_it(land: Played) -> None:
+    with land(workflow("flow", wait("go", "go"))) as scene:
+        run = scene.start("flow")
+        scene.sim.advance(0.5)
+        run.pause().get()
+        scene.sim.advance(5.0)
+        run.signal("go", 1).get()
+        scene.sim.advance(50.0)
+        assert scene.state(run) == "paused"
+        assert scene.awake() == 0
+        run.resume().get()
+        assert run.get() == 1
+
+
+def test_a_parked_run_can_be_paused(land: Played) -> None:
+    with land(workflow("flow", sleep("nap", 100.0), do("end", lambda _: "end"))) as scene:
+        run = scene.start("flow")
+        scene.sim.advance(10.0)
+        assert scene.state(run) == "waiting"
+        run.pause().get()
+        scene.sim.advance(200.0)
+        assert scene.state(run) == "paused"
+        run.resume().get()
+        assert run.get() == "end"
+
+
+@pytest.mark.parametrize("moment", [0.5, 10.0], ids=["awake", "parked"])
+def test_a_run_that_waits_can_be_cancelled(moment: float, land: Played) -> None:
+    with land(workflow("flow", wait("go", "go"))) as scene:
+        run = scene.start("flow")
+        scene.sim.advance(moment)
+        run.cancel("enough").get()
+        with pytest.raises(RunCancelled, match="enough"):
+            run.get(timeout=20)
+        assert scene.state(run) == "cancelled"
+        for call in (run.cancel, run.pause, run.resume, partial(run.signal, "go")):
+            with pytest.raises(AlreadyEnded):
+                call().get()
+
+
+def test_a_paused_run_can_be_cancelled(land: Played) -> None:
+    ledger: list[str] = []
+    with land(workflow("flow", *undoing(ledger, "one"), wait("go", "go"))) as scene:
+        run = scene.start("flow")
+        scene.sim.advance(3.0)
+        run.pause().get()
+        scene.sim.advance(3.0)
+        run.cancel().get()
+        with pytest.raises(RunCancelled):
+            run.get(timeout=20)
+        assert ledger == ["one", "undo one ONE"]
+
+
+def test_a_failed_run_is_tried_again_where_it_failed(land: Played) -> None:
+    worker, asked = flaky("w", 1)
+    with land(a, worker, c, workflow("flow", do("a", "a"), do("w", "w"), do("c", "c", input=["$w"]))) as scene:
+        run = scene.start("flow", [])
+        with pytest.raises(NotEnded):
+            run.retry().get()
+        failure(run.get)
+        run.retry().get()
+        assert run.get() == ["done", "c"]
+        assert asked["w"] == 2
+        assert kinds(run, "a") == ["began", "done"]
+        with pytest.raises(AlreadyEnded):
+            run.retry().get()
+
+
+def test_a_failed_run_is_tried_again_from_a_step(land: Played) -> None:
+    ledger = Ledger()
+    worker, _ = flaky("w", 1)
+    first, second = ledger.member("first"), ledger.member("second")
+    flow = workflow("flow", do("first", "first"), do("second", "second"), do("w", "w"))
+    with land(first, second, worker, flow) as scene:
+        run = scene.start("flow", 5)
+        failure(run.get)
+        run.retry(step="second").get()
+        assert run.get() == "done"
+        assert {name: count for (name, _), count in ledger.finished.items()} == {"first": 1, "second": 2}
+
+
+def test_a_cancelled_run_can_be_tried_again(land: Played) -> None:
+    with land(a, adds("slow", 10.0), workflow("flow", do("a", "a"), do("slow", "slow"))) as scene:
+        run = scene.start("flow", [])
+        scene.sim.advance(3.0)
+        run.cancel().get()
+        with pytest.raises(RunCancelled):
+            run.get()
+        run.retry().get()
+        assert run.get() == ["a", "slow"]
+        assert scene.state(run) == "done"
+
+
+def test_the_same_key_and_input_are_the_same_run(land: Played) -> None:
+    with land(a, workflow("flow", do("a", "a")), workflow("other", do("a", "a"))) as scene:
+        run = scene.start("flow", [1], key="mail-1")
+        assert scene.start("flow", [1], key="mail-1").id == run.id
+        with pytest.raises(KeyTaken):
+            scene.start("flow", [2], key="mail-1")
+        assert scene.start("other", [1], key="mail-1").id != run.id
+        assert run.get() == [1, "a"]
+        assert scene.start("flow", [1], key="mail-1").get() == [1, "a"]
+        assert kinds(run, "a") == ["began", "done"]
+
+
+def test_unknown_runs_and_workflows_are_told_apart_from_others(land: Played) -> None:
+    with land(a, workflow("flow", do("a", "a"))) as scene:
+        with pytest.raises(NoSuchWorkflow, match="flow"):
+            scene.start("flaw", 1)
+        unknown = scene.eng.workflow_run("nothing")
+        for call in (
+            unknown.result,
+            unknown.status,
+            unknown.history,
+            unknown.cancel,
+            unknown.pause,
+            unknown.resume,
+            unknown.retry,
+            partial(unknown.signal, "go"),
+            partial(unknown.answer, "ok", "yes"),
+        ):
+            with pytest.raises(NoSuchRun, match="nothing"):
+                call().get()
+
+
+def test_a_status_tells_how_far_a_run_is(land: Played) -> None:
+    with land(a, b, c, workflow("flow", do("a", "a"), do("b", "b"), do("c", "c"), do("d", "c"))) as scene:
+        run = scene.start("flow", [], key="mail")
+        scene.sim.advance(1.5)
+        status = run.status().get()
+        assert (status.state, status.done, status.total, status.percentage) == ("running", 1, 4, 25.0)
+        assert (status.workflow, status.key, status.current_steps) == ("flow", "mail", ("b",))
+        run.get()
+        status = run.status().get()
+        assert (status.state, status.percentage, status.current_steps) == ("done", 100.0, ())
+        assert status.result == ["a", "b", "c", "c"]
+        assert (status.ended_at or 0) - (status.started_at or 0) == pytest.approx(4.0)
+
+
+def test_runs_are_listed_newest_first_by_state_and_workflow(land: Played) -> None:
+    with land(a, bad, workflow("one", do("a", "a")), workflow("two", do("x", "bad"))) as scene:
+        ids = []
+        for name in ("one", "two", "one"):
+            ids.append(scene.start(name, []).id)
+            scene.sim.advance(3.0)
+        assert [each.id for each in scene.eng.workflow_runs().get()] == ids[::-1]
+        assert [each.id for each in scene.eng.workflow_runs(states=["failed"]).get()] == [ids[1]]
+        assert [each.id for each in scene.eng.workflow_runs(workflow="one", limit=1).get()] == [ids[2]]
+
+
+# What is stored
+
+
+def test_an_input_that_is_not_of_its_model_is_refused_and_not_stored(land: Played) -> None:
+    with land(workflow("flow", do("to", lambda mail: mail.to), input=Mail)) as scene:
+        with pytest.raises(BadInput, match="to"):
+            scene.start("flow", {"lines": []})
+        assert scene.eng.workflow_runs().get() == ()
+        assert scene.result("flow", {"to": "me"}) == "me"
+        assert scene.result("flow", Mail(to="you")) == "you"
+
+
+@pytest.mark.parametrize(
+    "value", [float("nan"), SecretStr("x"), {1: 2}, object()], ids=["nan", "secret", "key", "object"]
+)
+def test_a_value_that_json_cannot_say_is_refused(value: object, land: Played) -> None:
+    with land(workflow("flow", do("same", lambda _: value)), workflow("other", wait("go", "go"))) as scene:
+        with pytest.raises(NotStorable):
+            scene.start("flow", value)
+        assert "NotStorable" in str(failure(lambda: scene.result("flow", 1)))
+        run = scene.start("other")
+        with pytest.raises(NotStorable):
+            run.signal("go", value).get()
+
+
+def test_a_result_that_is_too_large_fails_its_step_and_is_not_tried_again(land: Played) -> None:
+    ledger = Ledger()
+    large = ledger.member("w", 0.0, then=lambda _: "x" * (1 << 20))
+    with land(large, workflow("flow", do("w", "w", retry=3))) as scene:
+        assert "PayloadTooLarge" in str(failure(lambda: scene.result("flow", 1)))
+        assert sum(ledger.begun.values()) == 1
+        with pytest.raises(PayloadTooLarge):
+            scene.start("flow", "x" * (1 << 20))
+
+
+def test_a_result_has_the_type_that_its_step_says(land: Played) -> None:
+    seen: list[object] = []
+    write = member("write", takes(0.0, lambda _: {"to": "me", "lines": ("one", "two")}))
+    flow = workflow("flow", do("write", "write", returns=Mail), do("see", seen.append))
+    with land(write, flow) as scene:
+        run = scene.start("flow")
+        run.get()
+        assert seen == [Mail(to="me", lines=["one", "two"])]
+
+
+def test_a_result_that_is_not_of_its_type_fails_its_step(land: Played) -> None:
+    write = member("write", takes(0.0, lambda _: {"lines": 5}))
+    with land(write, workflow("flow", do("write", "write", returns=Mail))) as scene:
+        with pytest.raises(RunFailure) as caught:
+            scene.result("flow")
+        assert caught.value.step == "write"
+
+
+def test_what_a_step_returned_is_handed_on_as_it_is_stored(land: Played) -> None:
+    seen: list[object] = []
+    with land(workflow("flow", do("pair", lambda _: (1, Mail(to="me"))), do("see", seen.append))) as scene:
+        scene.result("flow")
+        assert seen == [[1, {"to": "me", "lines": []}]]
+
+
+# Places
+
+
+def test_at_most_so_many_runs_are_awake_by_priority_and_age(land: Played) -> None:
+    ledger = Ledger()
+    flow = workflow("flow", do("w", ledger.worker("w", 10.0)))
+    with land(flow, max_concurrent_workflows=2) as scene:
+        for number, priority in enumerate((0, 0, 0, 5, 0)):
+            scene.start("flow", number, priority=priority)
+            scene.sim.advance(0.1)
+        scene.sim.always("two at most", lambda: scene.awake() <= 2)
+        scene.sim.advance(9.0)
+        assert [value for _, value in ledger.begun] == ["0", "1"]
+        waiting = scene.eng.workflow_runs(states=["created"]).get()
+        assert [each.waiting_for for each in waiting] == ["a slot"] * 3
+        scene.sim.advance(2.0)
+        assert [value for _, value in ledger.begun] == ["0", "1", "3", "2"]
+        scene.sim.advance(30.0)
+        assert [each.state for each in scene.eng.workflow_runs().get()] == ["done"] * 5
+
+
+def test_a_parked_run_takes_no_place(land: Played) -> None:
+    with land(
+        a, workflow("flow", do("a", "a")), workflow("waits", wait("go", "go")), max_concurrent_workflows=1
+    ) as scene:
+        run = scene.start("waits")
+        other = scene.start("flow", [])
+        assert other.get(timeout=20) == ["a"]
+        run.signal("go", 1).get()
+        assert run.get(timeout=20) == 1

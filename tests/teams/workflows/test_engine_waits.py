@@ -1,0 +1,203 @@
+"""Engines: steps that wait for signals, people and time."""
+
+from __future__ import annotations
+
+import re
+from functools import partial
+from typing import Any
+
+import pytest
+
+from teams.workflows import (
+    AlreadyAnswered,
+    AlreadyEnded,
+    NoOpenQuestion,
+    NotAnOption,
+    RunParked,
+    RunTakenUp,
+    ask,
+    do,
+    sleep,
+    wait,
+    workflow,
+)
+from tests.teams.workflows.cast import failure, kinds
+from tests.teams.workflows.steps import Mail, Played, a, adds, land
+
+__all__ = ["land"]
+
+# Signals, people, time
+
+
+def test_a_signal_is_taken_by_the_step_that_waits_for_it(land: Played) -> None:
+    with land(a, workflow("flow", wait("paid", "paid"), do("a", "a"))) as scene:
+        run = scene.start("flow")
+        scene.sim.advance(0.5)
+        run.signal("other", ["no"]).get()
+        run.signal("paid", ["yes"]).get()
+        assert run.get() == ["yes", "a"]
+        assert run.status().get().unread == ("other",)
+
+
+def test_a_signal_that_came_before_is_kept_for_its_step(land: Played) -> None:
+    with land(a, workflow("flow", do("a", "a"), wait("paid", "paid"), wait("again", "paid"))) as scene:
+        run = scene.start("flow", [])
+        run.signal("paid", 1).get()
+        run.signal("paid", 2).get()
+        assert run.get() == 2
+        assert [each.step for each in run.history().get() if each.kind == "signalled"] == ["paid", "again"]
+
+
+@pytest.mark.parametrize("on_timeout", ["fail", "skip"])
+def test_a_signal_that_does_not_come_in_time_fails_or_skips(on_timeout: Any, land: Played) -> None:
+    with land(a, workflow("flow", wait("paid", "paid", timeout=10.0, on_timeout=on_timeout), do("a", "a"))) as scene:
+        run = scene.start("flow", ["in"])
+        if on_timeout == "skip":
+            assert run.get() == ["in", "a"]
+        else:
+            assert "did not come within 10 s" in str(failure(run.get))
+        assert 10.0 <= scene.sim.now <= 11.0
+        with pytest.raises(AlreadyEnded):
+            run.signal("paid").get()
+
+
+def test_a_signal_has_the_type_that_its_step_says(land: Played) -> None:
+    seen: list[object] = []
+    with land(workflow("flow", wait("mail", "mail", returns=Mail), do("see", seen.append))) as scene:
+        run = scene.start("flow")
+        run.signal("mail", {"to": "me"}).get()
+        run.get()
+        assert seen == [Mail(to="me")]
+
+
+def test_a_question_is_answered_once_with_one_of_its_options(land: Played) -> None:
+    flow = workflow("flow", ask("ok", "Send ${input}?", options=["yes", "no"]), do("see", lambda said: [said]))
+    with land(flow) as scene:
+        run = scene.start("flow", "it")
+        scene.sim.advance(0.5)
+        assert run.status().get().questions == {"ok": "Send it?"}
+        with pytest.raises(NotAnOption):
+            run.answer("ok", "maybe").get()
+        with pytest.raises(NoOpenQuestion):
+            run.answer("other", "yes").get()
+        run.answer("ok", "yes", by="eve").get()
+        with pytest.raises(AlreadyAnswered, match="eve"):
+            run.answer("ok", "no").get()
+        assert run.get() == ["yes"]
+        with pytest.raises(AlreadyAnswered, match="eve"):
+            run.answer("ok", "no").get()
+
+
+def test_two_answers_at_once_are_one_answer(land: Played) -> None:
+    with land(workflow("flow", ask("ok", "Send?", options=["yes", "no"]))) as scene:
+        run = scene.start("flow")
+        scene.sim.advance(5.0)
+        answers = [run.answer("ok", "yes", by="eve"), run.answer("ok", "no", by="ann")]
+        told: list[str | None] = []
+        for each in answers:
+            try:
+                each.get()
+                told.append(None)
+            except AlreadyAnswered as error:
+                told.append(error.by)
+        assert told == [None, "eve"]
+        assert run.get() == "yes"
+
+
+def test_a_question_without_an_answer_in_time_has_its_default_or_fails(land: Played) -> None:
+    given = workflow("given", ask("ok", "Send?", default="no", timeout=60.0))
+    none = workflow("none", ask("ok", "Send?", timeout=60.0))
+    with land(given, none) as scene:
+        assert scene.result("given") == "no"
+        run = scene.start("none")
+        assert "an answer did not come within 60 s" in str(failure(run.get))
+        with pytest.raises((NoOpenQuestion, AlreadyEnded)):
+            run.answer("ok", "yes").get()
+
+
+def test_waiting_for_people_does_not_count_as_time_of_the_run(land: Played) -> None:
+    flow = workflow("flow", do("a", "a"), ask("ok", "Send?"), do("slow", "slow"), timeout=10.0)
+    with land(a, adds("slow", 5.0), flow) as scene:
+        run = scene.start("flow", [])
+        scene.sim.advance(1000.0)
+        assert scene.state(run) == "waiting"
+        run.answer("ok", "yes").get()
+        assert run.get() == [*"yes", "slow"]
+
+
+def test_a_sleep_ends_after_its_seconds_and_at_its_time(land: Played) -> None:
+    flow = workflow("flow", sleep("nap", 100.0), do("a", "a"))
+    until = workflow("until", sleep("nap", until="$input"), do("a", "a", input=[]))
+    with land(a, flow, until) as scene:
+        run = scene.start("flow", [])
+        assert run.get() is None or run.get() == ["a"]
+        assert 101.0 <= scene.sim.now < 102.0
+        assert scene.result("until", scene.sim.runtime.clock.wall() + 50.0) == ["a"]
+        assert 152.0 <= scene.sim.now < 154.0
+
+
+@pytest.mark.parametrize("step", [wait("x", "go"), ask("x", "Go?"), sleep("x", 1000.0)], ids=["wait", "ask", "sleep"])
+def test_a_run_that_waits_for_long_has_no_actor(step: Any, land: Played) -> None:
+    with land(a, workflow("flow", do("a", "a"), step), default_timeout=None) as scene:
+        told: list[object] = []
+        scene.sim.runtime.events.subscribe(told.append, RunParked, RunTakenUp)
+        run = scene.start("flow", [])
+        scene.sim.advance(1.5)
+        assert scene.awake() == 1
+        scene.sim.advance(5.0)
+        assert scene.awake() == 0
+        row = scene.row(run)
+        assert (row.state, row.owner) == ("waiting", None)
+        assert (
+            row.waiting_for
+            == {"wait": "signal go", "ask": "a person: Go?", "sleep": "timer"}[
+                re.split("(?<=[a-z])(?=[A-Z])", type(step.what).__name__)[0].lower()
+            ]
+        )
+        begins = next(each.at for each in run.history().get() if each.step == "x")
+        assert row.wake_at == (begins + 1_000_000_000 if row.waiting_for == "timer" else None)
+        if row.waiting_for == "timer":
+            scene.sim.advance(990.0)
+            assert scene.awake() == 0
+        elif row.waiting_for == "signal go":
+            run.signal("go", 5).get()
+        else:
+            run.answer("x", "yes").get()
+        run.get()
+        assert [type(each) for each in told] == [RunParked, RunTakenUp]
+        if row.waiting_for == "timer":
+            assert 1001.0 <= scene.sim.now < 1002.0
+        assert kinds(run, "a") == ["began", "done"]
+
+
+def test_a_run_with_work_under_way_is_not_parked(land: Played) -> None:
+    flow = workflow("flow", tasks=[wait("go", "go", timeout=200.0), do("slow", "slow", input=[])])
+    with land(adds("slow", 50.0), flow) as scene:
+        run = scene.start("flow")
+        scene.sim.advance(40.0)
+        assert scene.awake() == 1
+        scene.sim.advance(40.0)
+        assert scene.awake() == 0
+        run.signal("go", 1).get()
+        assert run.get() == {"go": 1, "slow": ["slow"]}
+        assert kinds(run, "slow") == ["began", "done"]
+
+
+def test_a_signal_to_a_parked_run_that_nothing_waits_for_leaves_it_parked(land: Played) -> None:
+    with land(workflow("flow", wait("go", "go"), wait("then", "other"))) as scene:
+        run = scene.start("flow")
+        scene.sim.advance(5.0)
+        run.signal("other", "kept").get()
+        scene.sim.advance(20.0)
+        assert scene.awake() == 0
+        assert scene.state(run) == "waiting"
+        assert run.status().get().unread == ("other",)
+        run.signal("go").get()
+        assert run.get() == "kept"
+
+
+def test_a_parked_run_fails_when_its_time_is_up(land: Played) -> None:
+    with land(workflow("flow", wait("go", "go"), timeout=30.0)) as scene:
+        run = scene.start("flow")
+        assert "did not end in time" in str(failure(partial(run.get, timeout=100)))
+        assert scene.sim.now == pytest.approx(30.0, abs=1.0)
