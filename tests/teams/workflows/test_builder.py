@@ -342,7 +342,7 @@ BAD: dict[str, tuple[Callable[[], object], list[str]]] = {
         [
             "step 'a': on_failure: must be one of stop, continue_with_warning, skip, undo, got 'stopp'",
             "step 'a': on_skipped: must be one of null, skip, fail, got 'x'",
-            "step 'a': effects: must be one of at_least_once, at_most_once, got 'once'",
+            "step 'a': effects: must be one of at_least_once, at_most_once, transaction, got 'once'",
         ],
     ),
     "input": (
