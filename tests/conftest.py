@@ -16,6 +16,9 @@ from hypothesis import HealthCheck, settings
 # `supervisors` and `teams` come first, and the checkout's stand in only where nothing is installed.
 sys.path.append(str(Path(__file__).parents[1]))
 
+# A collection of tests makes millions of objects and no garbage. `pytest_collection_finish` enables it again.
+gc.disable()
+
 # No deadline and no `too_slow`: a test never depends on the speed of the machine.
 settings.register_profile("dev", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.register_profile(
@@ -55,5 +58,6 @@ def pytest_collection_finish() -> None:
     """Hides what the collection has made from the garbage collector: millions of objects, which every `gc.collect()` of
     a test would walk.
     """
+    gc.enable()
     gc.collect()
     gc.freeze()

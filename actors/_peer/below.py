@@ -6,6 +6,7 @@ it was handled, answered, refused, or it waits again.
 
 from __future__ import annotations
 
+import itertools
 import logging
 import threading
 from collections import deque
@@ -82,7 +83,8 @@ class Below:
         self._prefix = f"{peer.path}/"
         self._line = line
         self._lock = threading.Lock()
-        self._waiting = self._handled = 0
+        self._notes = line.inner_notes()
+        self._coming, self._taking = itertools.count(1), itertools.count(1)
         self._over = False
         """Whether the placed actor has ended."""
         self._last = 0
@@ -187,15 +189,20 @@ class Below:
         """The queue of a mailbox, which counts what waits in it."""
         if not isinstance(cell, BelowCell):
             return deque()  # its mailbox is in the program, and so is the priority
-        changed = partial(self._queued, cell)
-        return CountedQueue(changed) if priority is None else CountedPriorityQueue(priority, cell.path, changed)
+        came, taken = partial(self._came, cell), partial(self._taken, cell)
+        return CountedQueue(came, taken) if priority is None else CountedPriorityQueue(priority, cell.path, came, taken)
 
-    def _queued(self, cell: Cell, more: int) -> None:
-        """So many more messages wait. From any thread."""
-        with self._lock:
-            self._waiting += more
-            self._line.note_inside(self._waiting, self._handled)
-        self._change(cell)
+    def _came(self, cell: Cell) -> None:
+        """One more message waits. From any thread."""
+        self._notes[0] = next(self._coming)
+        if cell not in self._changed:
+            self._change(cell)
+
+    def _taken(self, cell: Cell) -> None:
+        """One message less waits. From any thread."""
+        self._notes[1] = next(self._taking)
+        if cell not in self._changed:
+            self._change(cell)
 
     def _change(self, cell: Cell) -> None:
         """The counters of an inner actor have changed. From any thread."""
@@ -319,11 +326,10 @@ class Below:
         """A handler has ended. On the host of the actor."""
         if not isinstance(cell, BelowCell):
             return
-        if outcome == "done" and not self._handled:
-            with self._lock:
-                self._handled = 1
-                self._line.note_inside(self._waiting, 1)
-        self._change(cell)
+        if outcome == "done":
+            self._notes[2] = 1
+        if cell not in self._changed:
+            self._change(cell)
         if cell.trace is not None and cell.is_shown:
             seconds = cell.runtime.now() - envelope.began
             self._peer.send("inner_traced", cell.path, kind_name(envelope.message), seconds, outcome, cell.incarnation)
@@ -387,28 +393,29 @@ def _fail(reply: ReplyTo, error: BaseException) -> None:
 
 
 class CountedQueue(deque[Envelope]):
-    """A queue that tells how many more wait in it."""
+    """A queue that tells what comes into it and what is taken out."""
 
-    def __init__(self, changed: Callable[[int], None]) -> None:
+    def __init__(self, came: Callable[[], None], taken: Callable[[], None]) -> None:
         super().__init__()
-        self._tell = changed
+        self._came = came
+        self._taken = taken
 
     def append(self, envelope: Envelope) -> None:
         super().append(envelope)
-        self._tell(1)
+        self._came()
 
     def appendleft(self, envelope: Envelope) -> None:
         super().appendleft(envelope)
-        self._tell(1)
+        self._came()
 
     def popleft(self) -> Envelope:
         envelope = super().popleft()
-        self._tell(-1)
+        self._taken()
         return envelope
 
     def remove(self, envelope: Envelope) -> None:
         super().remove(envelope)
-        self._tell(-1)
+        self._taken()
 
     def copy(self) -> deque[Envelope]:  # type: ignore[override]
         return deque(self)
@@ -417,33 +424,37 @@ class CountedQueue(deque[Envelope]):
 class CountedPriorityQueue(PriorityQueue):
     """The same by priority."""
 
-    def __init__(self, priority: Callable[[Any], float], path: str, changed: Callable[[int], None]) -> None:
+    def __init__(
+        self, priority: Callable[[Any], float], path: str, came: Callable[[], None], taken: Callable[[], None]
+    ) -> None:
         super().__init__(priority, path)
-        self._tell = changed
+        self._came = came
+        self._taken = taken
 
     def append(self, envelope: Envelope, rank: float | None = None) -> None:
         super().append(envelope, rank)
-        self._tell(1)
+        self._came()
 
     def force(self, envelope: Envelope) -> None:
         super().force(envelope)
-        self._tell(1)
+        self._came()
 
     def appendleft(self, envelope: Envelope) -> None:
         super().appendleft(envelope)
-        self._tell(1)
+        self._came()
 
     def pop_oldest(self) -> Envelope:
         envelope = super().pop_oldest()
-        self._tell(-1)
+        self._taken()
         return envelope
 
     def popleft(self) -> Envelope:
         envelope = super().popleft()
-        self._tell(-1)
+        self._taken()
         return envelope
 
     def withdraw(self, envelope: Envelope) -> None:
         before = len(self)
         super().withdraw(envelope)
-        self._tell(len(self) - before)
+        for _ in range(before - len(self)):
+            self._taken()

@@ -11,11 +11,11 @@ import pickle
 import resource
 import socket
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, MutableSequence
 from contextvars import copy_context
 from functools import partial
 from time import monotonic
-from typing import Any
+from typing import Any, cast
 
 from actors._core.actor import Actor
 from actors._peer.peer import PlacePeer
@@ -122,9 +122,11 @@ class ProcessLine:
         """Writes what waits, and blocks until the socket has it."""
         self._link.write_all()
 
-    def note_inside(self, waiting: int, handled: int) -> None:
-        """Notes it in shared memory."""
-        INNER_NOTES.pack_into(self._notes, NOTES.size, waiting, handled)
+    def inner_notes(self) -> MutableSequence[int]:
+        """Notes in shared memory."""
+        return cast(
+            "MutableSequence[int]", memoryview(self._notes)[NOTES.size : NOTES.size + INNER_NOTES.size].cast("q")
+        )
 
     def begins(self, number: int) -> None:
         """Notes the message in shared memory: the program reads it when the process has ended."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, MutableSequence
 from contextvars import Context
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -137,9 +137,9 @@ class PeerLine(Protocol):
     def write_all(self) -> None:
         """Writes what waits, and blocks until the program's end has it: a question about that follows."""
 
-    def note_inside(self, waiting: int, handled: int) -> None:
-        """Notes how many messages wait in the mailboxes of inner actors, and whether those have handled one. From any
-        thread.
+    def inner_notes(self) -> MutableSequence[int]:
+        """Three numbers that the program knows if this ends: how many messages came into the mailboxes of inner actors,
+        how many were taken out, and whether one was handled (1 or 0). Written from any thread.
         """
 
     def look_up(self, *question: object) -> tuple[bool, Any]:

@@ -21,8 +21,10 @@ NOTES = struct.Struct("=Qd")
 """What a process notes in memory that both share: the number of the last message that the actor has begun with, and
 when it did, by the monotonic clock of the system. It is there when the process is not.
 """
-INNER_NOTES = struct.Struct("=qq")
-"""Behind that: how many messages wait in the mailboxes of inner actors, and whether those have handled one."""
+INNER_NOTES = struct.Struct("=qqq")
+"""Behind that: how many messages came into the mailboxes of inner actors, how many were taken out, and whether one was
+handled.
+"""
 MOST = (1 << 32) - 1
 """The most bytes of a frame."""
 _CHUNK = 1 << 18

@@ -189,8 +189,8 @@ class ProcessCarrier:
         """How many messages wait inside, and whether an inner actor has handled one."""
         if self._notes < 0 or not self._begun:
             return 0, 0
-        waiting, handled = INNER_NOTES.unpack(os.pread(self._notes, INNER_NOTES.size, NOTES.size))
-        return waiting, handled
+        came, taken, handled = INNER_NOTES.unpack(os.pread(self._notes, INNER_NOTES.size, NOTES.size))
+        return max(0, came - taken), handled
 
     def catch_up(self) -> None:
         """Hands over what the process has sent until now."""

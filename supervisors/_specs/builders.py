@@ -187,9 +187,9 @@ def supervisor(id: str, *children: Spec, **options: Unpack[SupervisorOptions]) -
             whose class is the same after it. False: nothing, as in OTP; the refs end, and waiting messages become dead
             letters. Default: True.
         supervisor_class: A subclass of `Supervisor` that runs it. None: `Supervisor` itself. Default: None.
-        host: "process", or `process()` with options: this supervisor and everything below it run in one process of
-            their own, which ends and restarts as a whole. What is below has no process besides. Its `prefetch` counts
-            for each actor there. None: where its own supervisor runs. Default: None.
+        host: "process", or `process()` or `ray()` with options: this supervisor and everything below it run in one
+            process of their own, which ends and restarts as a whole. What is below has no process besides. Its
+            `prefetch` counts for each actor there. None: where its own supervisor runs. Default: None.
         restart: After which exits its own supervisor restarts it: "permanent", "transient" or "temporary" (rule 5).
             Default: "permanent".
         shutdown: Seconds between the order to stop and the kill, or "infinity", or "brutal_kill" (rule 17).

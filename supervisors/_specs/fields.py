@@ -132,11 +132,11 @@ def check_host(value: object) -> HostName | PlaceSpec | None:
 
 
 def check_supervisor_host(value: object) -> PlaceSpec | None:
-    """The spec of a process for the whole subtree."""
+    """The spec of a place for the whole subtree."""
     host = check_host(value)
     if host is None or isinstance(host, PlaceSpec):
         return host
-    raise _fault("must be 'process' or a process(): otherwise a supervisor runs on the event loop. Leave it out")
+    raise _fault("must be 'process', a process() or a ray(): otherwise a supervisor runs on the event loop")
 
 
 def check_mailbox(value: object) -> object:

@@ -49,6 +49,7 @@ from teams._journal.rows import (
     Transact,
     Unit,
     Value,
+    Written,
 )
 from teams._journal.sql_dialects import (
     Dialect,
@@ -127,6 +128,8 @@ class SqlStore:
         self._lock: _FileLock | None = None
         self._epoch = 0
         """The last epoch that was registered."""
+        self._definitions: set[tuple[str, str]] = set()
+        """The workflows and versions that this connection has seen stored: no call deletes one."""
         self._unsure: set[str] = set()
         """Runs that were claimed, unless the commit failed whose outcome is unknown."""
 
@@ -203,6 +206,7 @@ class SqlStore:
     def _drop(self) -> None:
         """Closes the connection, which also ends its transaction."""
         connection, self._connection = self._connection, None
+        self._definitions.clear()
         if connection is not None:
             with contextlib.suppress(SQLAlchemyError):
                 connection.invalidate()
@@ -243,7 +247,7 @@ class SqlStore:
             else:
                 break
         try:
-            connection.exec_driver_sql("COMMIT")
+            self._dialect.commit(connection)
         except DBAPIError as error:
             self._drop()
             raise self._away(error, known_lost=False) from None
@@ -338,7 +342,7 @@ class SqlStore:
         def work(connection: Connection) -> None:
             self._set_lease(connection, epoch, 0)
             connection.execute(update(RUN).where(RUN.c.owner == epoch).values(owner=None))
-            self._dialect.announce(connection)
+            self._dialect.announce()
 
         self._transact(work)
         if epoch == self._epoch:
@@ -364,7 +368,10 @@ class SqlStore:
                 self._write(connection, writes)
             return results
 
-        return self._transact(work)
+        results = self._transact(work)
+        written = (unit for unit, result in zip(units, results, strict=True) if isinstance(result, Written))
+        self._definitions.update(_name_of(each.definition) for each in written if each.definition is not None)
+        return results
 
     def _done(self, connection: Connection, step: Transact) -> JournalEntry:
         """Does a step in the transaction. What it wrote is taken back if it fails, also by a result that cannot be
@@ -427,8 +434,9 @@ class SqlStore:
         for write in writes:
             batch.add(write)
         starts, updates = batch.rows(), batch.updates()
-        if batch.definitions:
-            insert(connection, DEFINITION, batch.definitions, ignore=True)
+        definitions = [each for each in batch.definitions if _name_of(each) not in self._definitions]
+        if definitions:
+            insert(connection, DEFINITION, list(map(_DEFINITION_CELLS, definitions)), ignore=True)
         if starts:
             insert(connection, RUN, starts)
         if batch.entries:
@@ -449,7 +457,7 @@ class SqlStore:
             waiting = and_(INBOX.c.run == before, INBOX.c.kind == "signal", text("taken IS NULL"))
             connection.execute(update(INBOX).where(waiting).values(run=run))
         if batch.inbox or starts or batch.schedules or batch.parked:
-            self._dialect.announce(connection)
+            self._dialect.announce()
 
     def _schedule(self, connection: Connection, row: ScheduleRow) -> None:
         cells = {name: getattr(row, name) for name in ScheduleRow.__slots__}
@@ -687,7 +695,7 @@ class _Batch:
     """The rows of a commit, table by table. Several writes to one run become one."""
 
     def __init__(self) -> None:
-        self.definitions: list[tuple[object, ...]] = []
+        self.definitions: list[Definition] = []
         self.starts: dict[str, RunRow] = {}
         self.entries: list[tuple[object, ...]] = []
         self.inbox: list[tuple[object, ...]] = []
@@ -708,7 +716,7 @@ class _Batch:
         if instead_of is not None:
             self.moved.append((run, instead_of))
         if unit.definition is not None:
-            self.definitions.append(_DEFINITION_CELLS(unit.definition))
+            self.definitions.append(unit.definition)
         if unit.start is not None:
             self.starts[run] = begun(unit, unit.start)
         elif unit.entries or unit.update:
@@ -765,6 +773,10 @@ _DEFINITION_CELLS = attrgetter(*columns_of(DEFINITION))
 _RUN_CELLS = attrgetter(*columns_of(RUN))
 _INBOX_END = attrgetter("by", "at", "taken")
 _BODY_NAMES = frozenset(_BODIES)
+
+
+def _name_of(definition: Definition) -> tuple[str, str]:
+    return definition.workflow, definition.version
 
 
 def _blob(digest: bytes, body: bytes) -> tuple[bytes, int, str, bytes]:

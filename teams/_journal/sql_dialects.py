@@ -95,8 +95,12 @@ class Dialect(Protocol):
         """Marks messages as taken: number of the entry, id of the message, run."""
         ...
 
-    def announce(self, connection: Connection) -> None:
-        """Tells other processes, when the transaction is committed, that there is something new."""
+    def announce(self) -> None:
+        """Has the commit of the transaction tell other processes that there is something new."""
+        ...
+
+    def commit(self, connection: Connection) -> None:
+        """Commits the transaction."""
         ...
 
     def changed(self, connection: Connection) -> bool:
@@ -214,8 +218,11 @@ class Sqlite:
         sql = "UPDATE inbox SET taken = ? WHERE id = ? AND run = ? AND taken IS NULL"
         connection.exec_driver_sql(sql, list(rows))
 
-    def announce(self, connection: Connection) -> None:
+    def announce(self) -> None:
         pass  # SQLite counts by itself
+
+    def commit(self, connection: Connection) -> None:
+        connection.exec_driver_sql("COMMIT")
 
     def changed(self, connection: Connection) -> bool:
         before = self._version
@@ -271,6 +278,8 @@ class Postgres:
 
     def __init__(self) -> None:
         self._new = True
+        self._news = False
+        """Whether the transaction tells others."""
         self._own = 0
         """The process of the server behind the connection."""
 
@@ -313,6 +322,7 @@ class Postgres:
         pass
 
     def begin(self, connection: Connection) -> None:
+        self._news = False
         connection.exec_driver_sql("BEGIN")
 
     def lock_tables(self, connection: Connection) -> None:
@@ -353,8 +363,11 @@ class Postgres:
         )
         connection.exec_driver_sql(sql, _turned(rows))
 
-    def announce(self, connection: Connection) -> None:
-        connection.exec_driver_sql(f"NOTIFY {_CHANNEL}")
+    def announce(self) -> None:
+        self._news = True
+
+    def commit(self, connection: Connection) -> None:
+        connection.exec_driver_sql(f"NOTIFY {_CHANNEL}; COMMIT" if self._news else "COMMIT")
 
     def changed(self, connection: Connection) -> bool:
         connection.exec_driver_sql("SELECT 1")  # reads what the server has sent meanwhile

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import os
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
 import teams
+from tests import forked
 
 PACKAGES = str(Path(teams.__file__).parents[1])
 MODULE = """
@@ -50,14 +49,7 @@ def site(tmp_path: Path) -> Path:
 def command(site: Path, *arguments: str) -> tuple[int, str, str]:
     """Exit code, output and errors."""
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join((str(site), PACKAGES))}
-    done = subprocess.run(
-        [sys.executable, "-m", "letitcrash", *arguments],
-        env=environment,
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=120,
-    )
+    done = forked.run(["-m", "letitcrash", *arguments], env=environment)
     return done.returncode, done.stdout, done.stderr
 
 

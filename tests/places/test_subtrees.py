@@ -941,7 +941,7 @@ def test_a_host_of_a_supervisor_is_a_process_in_code_and_files() -> None:
     assert isinstance(found, SupervisorSpec)
     assert found.host == process(memory="512 MiB")
     assert crawl(host="process").host == process()
-    assert "must be 'process' or a process()" in faults(lambda: crawl(host="thread"))[0]
+    assert "must be 'process', a process() or a ray()" in faults(lambda: crawl(host="thread"))[0]
     assert "memory: must be a size" in faults(lambda: crawl(host={"kind": "process", "memory": "x"}))[0]
     assert "Leave one of the two hosts out" in faults(lambda: crawl(tasks("pool", host=process())))[0]
 

@@ -274,7 +274,7 @@ def crew_of(tries: Counter[int], restart: Any) -> Any:
     return team("crew", role("r"), member("w", act, count=4, role="r", restart=restart, backoff=constant(0.5)))
 
 
-@simulate(plan=SOME, examples=60, route=st.sampled_from(ROUTES), restart=st.sampled_from(["temporary", "permanent"]))
+@simulate(plan=SOME, examples=30, route=st.sampled_from(ROUTES), restart=st.sampled_from(["temporary", "permanent"]))
 def test_work_never_fails_while_a_working_member_of_the_role_is_there(
     sim: Simulation, plan: FaultPlan, route: Any, restart: Any
 ) -> None:
@@ -291,7 +291,7 @@ def test_work_never_fails_while_a_working_member_of_the_role_is_there(
     assert all(count <= 4 for count in tries.values())
 
 
-@simulate(plan=SOME, examples=60, route=st.sampled_from(ROUTES), restart=st.sampled_from(["temporary", "permanent"]))
+@simulate(plan=SOME, examples=30, route=st.sampled_from(ROUTES), restart=st.sampled_from(["temporary", "permanent"]))
 def test_work_that_may_be_tried_once_fails_only_when_it_had_begun(
     sim: Simulation, plan: FaultPlan, route: Any, restart: Any
 ) -> None:

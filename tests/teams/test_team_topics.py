@@ -142,7 +142,7 @@ def orders_of(sim: Simulation) -> tuple[list[Account], list[ChainEnded]] | None:
     return [(booked["reserved", number], booked["paid", number]) for number in (1, 2, 3)], ended
 
 
-@simulate(plan=faults.plans("shop/**", kinds=[Crash, Kill], max_faults=4), examples=50)
+@simulate(plan=faults.plans("shop/**", kinds=[Crash, Kill], max_faults=4), examples=25)
 def test_a_chain_ends_whole_or_undone_whatever_crashes(sim: Simulation, plan: FaultPlan) -> None:
     """Guards choreography in a team: what is booked is booked wholly or not at all, once for each order."""
     lost: list[Exited] = []

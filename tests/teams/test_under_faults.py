@@ -57,7 +57,7 @@ def chain(floor: Floor) -> SupervisorSpec:
     )
 
 
-@simulate(plan=anything, examples=60)
+@simulate(plan=anything, examples=30)
 def test_one_member_owns_work_at_every_moment_and_every_caller_is_answered(sim: Simulation, plan: FaultPlan) -> None:
     """Guards the handoff: no member works on what another works on, and no work is lost in silence."""
     floor = Floor()
@@ -76,7 +76,7 @@ def test_one_member_owns_work_at_every_moment_and_every_caller_is_answered(sim: 
     assert not work.errors
 
 
-@simulate(plan=faults.plans("crew/members/*", kinds=[Kill], max_faults=3), examples=40)
+@simulate(plan=faults.plans("crew/members/*", kinds=[Kill], max_faults=3), examples=20)
 def test_work_that_may_be_tried_once_is_done_at_most_once(sim: Simulation, plan: FaultPlan) -> None:
     """Guards at-most-once: without attempts to spare, nothing is begun a second time."""
     tries: Counter[int] = Counter()
@@ -97,7 +97,7 @@ def test_work_that_may_be_tried_once_is_done_at_most_once(sim: Simulation, plan:
     sim.eventually("every caller is answered", lambda: work.done == 6, within=30)
 
 
-@simulate(plan=faults.plans("crew/**", kinds=[Crash, Kill], max_faults=4), examples=60)
+@simulate(plan=faults.plans("crew/**", kinds=[Crash, Kill], max_faults=4), examples=30)
 def test_a_team_gets_over_a_crash_of_any_of_its_parts(sim: Simulation, plan: FaultPlan) -> None:
     """Guards the tree of a team: its supervisors too may crash, and it works again afterwards."""
 
@@ -117,7 +117,7 @@ def test_a_team_gets_over_a_crash_of_any_of_its_parts(sim: Simulation, plan: Fau
         assert crew.assign(42, "worker", attempts=5).get() == 42
 
 
-@simulate(plan=anything, examples=40)
+@simulate(plan=anything, examples=20)
 def test_no_work_waits_for_a_member_that_left(sim: Simulation, plan: FaultPlan) -> None:
     """Guards leaving: it drains, and what only the one that left could have done fails with a typed error."""
     floor = Floor()

@@ -402,6 +402,19 @@ def test_runs_are_counted_by_state(store: Store) -> None:
     assert store.counts() == {"created": 2, "done": 1}
 
 
+def test_a_start_that_is_refused_leaves_its_definition_to_the_next(store: Store) -> None:
+    second = Definition("flow", "v2", b"two", 5)
+    store.commit([begin("first", key="k")])
+    known = begin("other", key="k")
+    known.definition = second
+    assert isinstance(store.commit([known])[0], Known)
+    fresh = begin("third", version="v2")
+    fresh.definition = second
+    for _ in range(2):
+        store.commit([fresh])
+    assert store.definition("flow", "v2") == second
+
+
 def test_a_definition_is_kept_as_it_was_first_written(store: Store) -> None:
     first = Definition("flow", "v1", b"{}", 1)
     second = replace(first, version="v2", created_at=2)

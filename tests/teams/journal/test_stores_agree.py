@@ -328,7 +328,7 @@ class OnPostgres(Agreement):
 
 
 TestSqliteAgrees = OnSqlite.TestCase
-TestSqliteAgrees.settings = settings(max_examples=60, stateful_step_count=25)
+TestSqliteAgrees.settings = settings(max_examples=30, stateful_step_count=25)
 
 
 def test_postgres_answers_as_the_store_in_memory_does() -> None:
@@ -336,4 +336,4 @@ def test_postgres_answers_as_the_store_in_memory_does() -> None:
     with postgres() as url:
         open_store(url).close()
         machine = type("OnThisServer", (OnPostgres,), {"schema": url})
-        run_state_machine_as_test(machine, settings=settings(max_examples=15, stateful_step_count=25))
+        run_state_machine_as_test(machine, settings=settings(max_examples=10, stateful_step_count=25))

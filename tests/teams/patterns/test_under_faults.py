@@ -59,7 +59,7 @@ def played_out(sim: Simulation, crew: TeamRef, handle: RunHandle) -> object:
         return error
 
 
-@simulate(plan=not_members, examples=50)
+@simulate(plan=not_members, examples=25)
 def test_a_run_that_crashes_at_any_step_does_every_step_once(sim: Simulation, plan: FaultPlan) -> None:
     """Guards the journal: while only the run and the coordinator crash, no member sees anything twice, and the result
     is the one of a quiet run.
@@ -79,7 +79,7 @@ def test_a_run_that_crashes_at_any_step_does_every_step_once(sim: Simulation, pl
     assert set(value.values()) == {1}
 
 
-@simulate(plan=anything, examples=50)
+@simulate(plan=anything, examples=25)
 def test_a_step_that_is_done_is_never_begun_again(sim: Simulation, plan: FaultPlan) -> None:
     """Guards results against every crash, those of members included: what was done is done, with the value that was
     told, and what was not has its attempts.
@@ -99,7 +99,7 @@ def test_a_step_that_is_done_is_never_begun_again(sim: Simulation, plan: FaultPl
     assert sum(name == "StepDone" for name, _ in told) == 7
 
 
-@simulate(plan=anything, examples=50)
+@simulate(plan=anything, examples=25)
 def test_a_pipeline_has_every_item_in_its_place_under_any_crashes(sim: Simulation, plan: FaultPlan) -> None:
     """Guards the flow: no item is lost, doubled or out of order, and none goes through a stage again that it has
     passed.
@@ -114,7 +114,7 @@ def test_a_pipeline_has_every_item_in_its_place_under_any_crashes(sim: Simulatio
     assert played_out(sim, root, handle) == [f"{number}abc" for number in range(6)]
 
 
-@simulate(plan=anything, examples=40)
+@simulate(plan=anything, examples=20)
 def test_a_pipeline_has_a_result_or_a_failure_for_every_item(sim: Simulation, plan: FaultPlan) -> None:
     """Guards "skip": a member that crashes costs the item it had, and no other."""
     ledger = Ledger()
@@ -131,7 +131,7 @@ def test_a_pipeline_has_a_result_or_a_failure_for_every_item(sim: Simulation, pl
     assert all(count == 1 for count in ledger.begun.values())
 
 
-@simulate(plan=faults.plans("crew/runs/1", "crew/runs/2", kinds=[Kill], max_faults=3, until=4.0), examples=40)
+@simulate(plan=faults.plans("crew/runs/1", "crew/runs/2", kinds=[Kill], max_faults=3, until=4.0), examples=20)
 def test_a_pipeline_reads_an_async_source_again_or_says_that_it_cannot(sim: Simulation, plan: FaultPlan) -> None:
     """Guards the source: an async iterable is begun anew and goes on where it was; an async generator that was cut off
     is a typed error, and not a short result.
@@ -155,7 +155,7 @@ def test_a_pipeline_reads_an_async_source_again_or_says_that_it_cannot(sim: Simu
     assert result == [0, 1, 2, 3] or (isinstance(result, RunFailed) and isinstance(result.error, SourceLost))
 
 
-@simulate(plan=anything, examples=40)
+@simulate(plan=anything, examples=20)
 def test_a_hierarchy_has_one_result_of_what_everybody_did(sim: Simulation, plan: FaultPlan) -> None:
     """Guards delegation: the leader hears of every subtask, done or failed, under any crashes."""
 
@@ -177,7 +177,7 @@ def test_a_hierarchy_has_one_result_of_what_everybody_did(sim: Simulation, plan:
     assert len(failures) <= len(plan)
 
 
-@simulate(plan=anything, examples=40)
+@simulate(plan=anything, examples=20)
 def test_a_gate_lets_pass_what_was_approved_and_nothing_else(sim: Simulation, plan: FaultPlan) -> None:
     """Guards the rounds: every revision has the feedback of the round before, under any crashes."""
 
@@ -197,7 +197,7 @@ def test_a_gate_lets_pass_what_was_approved_and_nothing_else(sim: Simulation, pl
     assert all(count == 1 for count in ledger.finished.values())
 
 
-@simulate(plan=anything, examples=40)
+@simulate(plan=anything, examples=20)
 def test_everybody_of_a_role_works_once_on_what_is_broadcast(sim: Simulation, plan: FaultPlan) -> None:
     """Guards the broadcasting router: one step for each seat there was, done or failed."""
     ledger = Ledger()
@@ -210,7 +210,7 @@ def test_everybody_of_a_role_works_once_on_what_is_broadcast(sim: Simulation, pl
     assert sum(isinstance(each, Failed) for each in result.values()) <= len(plan)
 
 
-@simulate(plan=anything, examples=40)
+@simulate(plan=anything, examples=20)
 @pytest.mark.parametrize("pattern", [sequential("a", "b"), parallel("a", "b"), pipeline("a", "b"), delegate("a", "b")])
 def test_a_run_that_is_cancelled_leaves_nothing_behind(sim: Simulation, plan: FaultPlan, pattern: Any) -> None:
     """Guards cancelling: under any crashes, no work goes on and every seat is free."""

@@ -410,7 +410,7 @@ def shared(sim: Simulation, jobs: list[Job]) -> None:
     assert root.child("ann").ask(Job(wants=everything)) == "done"
 
 
-@simulate(plan=faults.plans("team/**", kinds=[Crash, Kill], max_faults=3, most=12), examples=15, jobs=JOBS)
+@simulate(plan=faults.plans("team/**", kinds=[Crash, Kill], max_faults=3, most=12), examples=8, jobs=JOBS)
 def test_no_pool_is_exceeded_and_no_claim_is_lost_under_any_crashes(
     sim: Simulation, plan: FaultPlan, jobs: list[Job]
 ) -> None:
@@ -418,7 +418,7 @@ def test_no_pool_is_exceeded_and_no_claim_is_lost_under_any_crashes(
     shared(sim, jobs)
 
 
-@simulate(plan=faults.plans("team/*", kinds=REAL_BUT_HANG, max_faults=3, times=2), examples=12, jobs=JOBS)
+@simulate(plan=faults.plans("team/*", kinds=REAL_BUT_HANG, max_faults=3, times=2), examples=8, jobs=JOBS)
 def test_nothing_is_exceeded_and_nothing_is_lost_under_any_fault(
     sim: Simulation, plan: FaultPlan, jobs: list[Job]
 ) -> None:

@@ -37,37 +37,37 @@ from teams.workflows.testing import (
 WORK, NAP = Piece("a", seconds=1.0), Piece("b", "sleep", seconds=4.0)
 
 
-@settings(max_examples=50)
+@settings(max_examples=30)
 @given(worlds())
 def test_whatever_fails_an_engine_keeps_its_promises(world: World) -> None:
     world.run()
 
 
-@settings(max_examples=30)
+@settings(max_examples=16)
 @given(worlds(actor_kinds=(), kinds=[Reboot]))
 def test_results_survive_kill_nine_between_any_two_commits(world: World) -> None:
     world.run()
 
 
-@settings(max_examples=30)
+@settings(max_examples=16)
 @given(worlds(kinds=[FailCommit, UnknownCommit, SlowCommit, StoreGone], actor_kinds=()))
 def test_a_store_that_fails_slows_runs_and_changes_nothing(world: World) -> None:
     world.run()
 
 
-@settings(max_examples=30)
+@settings(max_examples=16)
 @given(worlds(engines=2, actor_kinds=(), kinds=[Reboot, LeaseEnds, SlowCommit, StoreGone]))
 def test_of_two_engines_on_one_disk_one_has_a_run(world: World) -> None:
     world.run()
 
 
-@settings(max_examples=30)
+@settings(max_examples=16)
 @given(worlds(kinds=(), actor_kinds=[Crash, Kill, ClockJump]))
 def test_clocks_that_jump_make_no_timer_early(world: World) -> None:
     world.run()
 
 
-@settings(max_examples=30)
+@settings(max_examples=16)
 @given(worlds(sketches(once=True, kinds=["work", "sleep", "wait"], failing=False), deeds=["say", "pause", "resume"]))
 def test_a_step_for_at_most_once_never_begins_twice(world: World) -> None:
     outcome = world.run()
@@ -77,7 +77,7 @@ def test_a_step_for_at_most_once_never_begins_twice(world: World) -> None:
             assert count == 1, work
 
 
-@settings(max_examples=30)
+@settings(max_examples=16)
 @given(worlds(sketches(failing=False), deeds=["cancel", "cancel_now"], kinds=[Reboot, FailCommit, LeaseEnds]))
 def test_a_cancelled_run_ends_and_undoes_what_was_done(world: World) -> None:
     outcome = world.run()
@@ -85,19 +85,19 @@ def test_a_cancelled_run_ends_and_undoes_what_was_done(world: World) -> None:
         assert outcome.rows[number].state in ("cancelled", "failed", "done")
 
 
-@settings(max_examples=40)
+@settings(max_examples=20)
 @given(worlds(deeds=["edit"], max_runs=1, actor_kinds=[Kill]))
 def test_an_edit_is_all_or_nothing_whatever_fails(world: World) -> None:
     world.run()
 
 
-@settings(max_examples=20)
+@settings(max_examples=12)
 @given(worlds(deeds=["edit", "pause", "resume"], engines=2, actor_kinds=(), kinds=[Reboot, LeaseEnds, SlowCommit]))
 def test_an_edit_by_another_process_is_all_or_nothing(world: World) -> None:
     world.run()
 
 
-@settings(max_examples=30)
+@settings(max_examples=16)
 @given(worlds(deeds=["cancel", "cancel_now", "say"], engines=2, max_runs=3))
 def test_whatever_fails_every_cancelled_run_ends_soon_after(world: World) -> None:
     """`World` holds each against `WITHIN`, from the end of the faults on."""
@@ -107,7 +107,7 @@ def test_whatever_fails_every_cancelled_run_ends_soon_after(world: World) -> Non
         assert outcome.rows[number].state in ENDED
 
 
-@settings(max_examples=20)
+@settings(max_examples=12)
 @given(worlds(sketches(most=3), max_runs=7, max_faults=2))
 def test_so_many_runs_are_awake_and_none_starves(world: World) -> None:
     world.run()

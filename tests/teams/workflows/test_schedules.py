@@ -331,7 +331,7 @@ def several(sim: Simulation, tables: Tables, engines: int, overlap: Any, catch_u
     sim.advance(45)
 
 
-@simulate(plan=anything, examples=25, **options)
+@simulate(plan=anything, examples=12, **options)
 def test_a_slot_has_one_run_through_crashes_kills_and_clock_jumps(
     sim: Simulation, plan: FaultPlan, overlap: Any, catch_up: Any, engines: int
 ) -> None:
@@ -348,7 +348,7 @@ def test_a_slot_has_one_run_through_crashes_kills_and_clock_jumps(
         assert slot % 7 == 0
 
 
-@simulate(plan=schedulers, examples=15, **options)
+@simulate(plan=schedulers, examples=8, **options)
 def test_slots_start_again_after_crashes_kills_and_clock_jumps(
     sim: Simulation, plan: FaultPlan, overlap: Any, catch_up: Any, engines: int
 ) -> None:
@@ -359,7 +359,7 @@ def test_slots_start_again_after_crashes_kills_and_clock_jumps(
     sim.eventually("slots start after the faults", lambda: len(tables.runs) > before, within=400)
 
 
-@simulate(plan=faults.plans("*/scheduler", "*/desk", "*/store", kinds=[Crash, Kill], max_faults=3), examples=25)
+@simulate(plan=faults.plans("*/scheduler", "*/desk", "*/store", kinds=[Crash, Kill], max_faults=3), examples=12)
 def test_a_trigger_starts_one_run_however_often_it_is_asked_again(sim: Simulation, plan: FaultPlan) -> None:
     tables = Tables()
     spec = engine(
