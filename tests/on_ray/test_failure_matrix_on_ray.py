@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import uuid
 from collections.abc import Iterator
 from contextlib import suppress
@@ -362,3 +363,31 @@ def test_after_a_kill_of_the_program_no_process_of_it_is_left_on_ray(cluster: An
         process_id = int(program.stdout.readline())
         program.kill()
     assert cast.wait_for_end(process_id)
+
+
+@in_loop
+async def test_a_cluster_elsewhere_without_a_token_fails_the_start(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("RAY_AUTH_MODE", raising=False)
+    async with stage() as s:
+        with pytest.raises(StartError, match="Set RAY_AUTH_MODE=token") as caught:
+            await s.runtime.spawn(cast.Performer, host=ray_host(address="198.51.100.7:6379"))
+        assert isinstance(caught.value.__cause__, PermissionError)
+
+
+@in_loop
+async def test_a_second_cluster_fails_the_start_and_names_the_first(cluster: Any) -> None:
+    """Guards an actor that would be placed on another cluster than its spec says."""
+    async with stage() as s:
+        with pytest.raises(StartError, match=f"connected to the Ray cluster at {cluster.address}"):
+            await s.runtime.spawn(cast.Performer, host=ray_host(address="127.0.0.1:1"))
+
+
+@in_loop
+async def test_a_stop_ends_the_keepers_and_their_threads() -> None:
+    async with tree(placed("a"), placed("b")) as (_, root):
+        for id in "ab":
+            await root.child(id).call(pid)
+        assert len([each for each in threading.enumerate() if "-ray-root/" in each.name]) == 2
+        await root.terminate_child("a")
+        await root.child("b").call(pid)
+    assert not [each for each in threading.enumerate() if "-ray-root/" in each.name]
