@@ -69,6 +69,11 @@ class Observer(Protocol):
     def handled(self, cell: Cell, envelope: Envelope, outcome: str, /) -> None:
         """A handler is done with a message: `done` or `failed`."""
 
+    def decided(self, cell: Cell, envelope: Envelope, /) -> None:
+        """A handler has raised, and what becomes of its message and of the incarnation is decided, or will be by the
+        next steps of the loop thread.
+        """
+
     def refused(self, cell: Cell, message: object, why: str, envelope: Envelope | None, /) -> None:
         """A message is a dead letter."""
 

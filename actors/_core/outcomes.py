@@ -268,6 +268,8 @@ def failed(cell: Cell, envelope: Envelope, error: BaseException, incarnation: in
         crash(cell, envelope, error)
     else:
         refuse(cell, envelope, "killed", error)
+    if cell.runtime.observer is not None:
+        cell.runtime.observer.decided(cell, envelope)
 
 
 def taken_by_user(cell: Cell, envelope: Envelope) -> TakenReply | None:

@@ -67,8 +67,8 @@ class Possessions:
         """The idle timeout, if there is one."""
         self.monitors: set[int] = set()
         """The numbers of the monitors whose `Down` was not handled."""
-        self.replies: set[TakenReply] = set()
-        """The replies that were taken over and are not answered."""
+        self.replies: dict[TakenReply, None] = {}
+        """The replies that were taken over and are not answered, in the order in which they were taken."""
         self.exit_reason: ExitReason | None = None
         """The exit that the incarnation asked for while it started."""
         self._watches: dict[WatchedName, None] = {}

@@ -132,7 +132,7 @@ class TakenReply:
         def do() -> None:
             possessions = self._cell.possessions
             if possessions is not None:
-                possessions.replies.discard(self)
+                possessions.replies.pop(self, None)
             settle()
 
         with suppress(RuntimeStopped):  # then the asker has heard of that
@@ -236,7 +236,7 @@ def take_over(cell: Cell) -> Reply[Any]:
     if not taken.done():
         envelope.handed_on = True
         taken.user = weakref.ref(reply)
-        cell.possess().replies.add(taken)
+        cell.possess().replies[taken] = None
     return reply
 
 

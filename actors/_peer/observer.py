@@ -34,6 +34,9 @@ class ObservedPeer(Protocol):
     def handled(self, envelope: Envelope, outcome: str) -> None:
         """A handler has ended."""
 
+    def decided(self, envelope: Envelope) -> None:
+        """A handler has raised, and what follows is decided."""
+
     def refused(self, why: str, envelope: Envelope | None) -> None:
         """A message is a dead letter."""
 
@@ -90,6 +93,9 @@ class PeerObserver:
             self._peer.send("continued")
         self._peer.inner.handled(cell, envelope, outcome)
         self._peer.handled(envelope, outcome)
+
+    def decided(self, cell: Cell, envelope: Envelope, /) -> None:
+        self._peer.decided(envelope)
 
     def refused(self, cell: Cell, message: object, why: str, envelope: Envelope | None, /) -> None:
         self._peer.inner.refused(envelope)

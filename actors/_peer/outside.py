@@ -9,7 +9,8 @@ from __future__ import annotations
 import asyncio
 import sys
 from collections import deque
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Any, Protocol
 
 from actors._core.actor import Actor
@@ -41,6 +42,12 @@ class Outbound(Protocol):
         taken it.
         """
 
+    def speaks(self, cell: Cell, envelope: Envelope) -> None:
+        """A message waits to be sent to the actor of this cell. From any thread."""
+
+    def has_spoken(self, cell: Cell) -> None:
+        """No message waits to be sent to the actor of this cell."""
+
     def order(self, path: str, order: str, sender: Cell | None = None) -> None:
         """Stops, kills, suspends or resumes the actor at this path, as `sender` orders; None: the placed actor."""
 
@@ -63,6 +70,8 @@ class OutsideActor:
         assert envelope is not None
         if self._peer.send_out(self._cell.path, message, envelope):
             self._cell.busy()
+        if not self._cell.queue:
+            self._peer.has_spoken(self._cell)
 
 
 class OutsideTable(SendingTable):
@@ -106,11 +115,19 @@ class OutsideQueue(BoundedQueue):
     not ask.
     """
 
+    speaks: Callable[[Envelope], object]
+    """Called with each message that comes, before it is here."""
+
     def append(self, envelope: Envelope) -> None:
+        self.speaks(envelope)
         if envelope.reply is not None or asyncio._get_running_loop() is not None:
             self.force(envelope)
         else:
             super().append(envelope)
+
+    async def admit(self, envelope: Envelope) -> None:
+        self.speaks(envelope)
+        await super().admit(envelope)
 
 
 class OutsideCell(Cell):
@@ -124,7 +141,9 @@ class OutsideCell(Cell):
         kind = OutsideType(peer, actor_class or Actor, ref_type or ActorRef)
         super().__init__(runtime, Props(kind), path, None, supervised=False)
         spec = MailboxSpec(capacity=WINDOW, policy="block")
-        self.queue = OutsideQueue(spec, deque(), path, lambda envelope: overflow(self, envelope), runtime.park)
+        queue = OutsideQueue(spec, deque(), path, lambda envelope: overflow(self, envelope), runtime.park)
+        queue.speaks = partial(peer.speaks, self)
+        self.queue = queue
 
     def taken(self, count: int) -> None:
         """The mailbox over there has taken so many messages more."""

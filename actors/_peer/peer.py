@@ -47,13 +47,17 @@ _OF_THE_PROGRAM = (Started, StartFailed, Exited, Survived, Redelivered, Quaranti
 class PlacePeer:
     """Runs the actor, and speaks with the program."""
 
-    def __init__(self, line: PeerLine, path: str) -> None:
+    def __init__(self, line: PeerLine, path: str, make_runtime: Callable[..., PeerRuntime] = PeerRuntime) -> None:
+        """`make_runtime` is called with the arguments of a `PeerRuntime`."""
         self.path = path
+        self._make_runtime = make_runtime
         self.runtime: PeerRuntime
         self.cell: InnerCell
         self.codec = Codec(self._key_of, self._ref_of)
         self._line = line
         self.inner = Below(self, line)
+        self._speaking: dict[Cell, None] = {}
+        """The cells of the actors outside for which a message of the placed actor waits to be sent."""
         self._handled: list[int] = []
         """The numbers of the messages that were handled, and that was not said."""
         self._looking = threading.Lock()
@@ -111,7 +115,7 @@ class PlacePeer:
     def _begin(self, settings: dict[str, Any]) -> None:
         self._line.log_by(LinkLogHandler(self), settings["levels"])
         self.inner.begin(settings["numbers"])
-        self.runtime = PeerRuntime(
+        self.runtime = self._make_runtime(
             self,
             PeerObserver(self),
             settings["runtime"],
@@ -196,6 +200,15 @@ class PlacePeer:
         """Sends a view. Raises `NotSendable`."""
         self.send("view", self.codec.dumps(self.path, lambda: f"the view of type {type_name(view)}", view))
 
+    def speaks(self, cell: Cell, envelope: Envelope) -> None:
+        """A message waits to be sent to the actor of this cell. From any thread."""
+        if envelope.sender is self.cell:
+            self._speaking[cell] = None
+
+    def has_spoken(self, cell: Cell) -> None:
+        """No message waits to be sent to the actor of this cell."""
+        self._speaking.pop(cell, None)
+
     def send_out(self, path: str, message: object, envelope: Envelope) -> bool:
         """Sends a message or a question to an actor of the program. Returns whether the program says when the mailbox
         has taken it. On the loop thread.
@@ -210,15 +223,16 @@ class PlacePeer:
             else:
                 dead_letter(asker, message, "unsendable", envelope, error)
             return False
+        # That the message is handled whose handler says this is said after it: nothing of it is lost in between.
         if reply is None:
-            self._send("tell", path, body, envelope.correlation_id, sender)
+            self._line.send("tell", path, body, envelope.correlation_id, sender)
             return True
         self._asked += 1
         self._questions[self._asked] = reply
         waiting = asker.waiting
         waits = waiting is not None and waiting[1] is reply
         left = None if envelope.deadline is None else envelope.deadline - self.runtime.now()
-        self._send("ask", self._asked, path, body, left, envelope.correlation_id, waits, sender)
+        self._line.send("ask", self._asked, path, body, left, envelope.correlation_id, waits, sender)
         return False
 
     def look_up(self, what: str, name: str, kind: str | None = None, sender: Cell | None = None) -> Any:
@@ -415,13 +429,17 @@ class PlacePeer:
             self.send("stashed", envelope.number)
         elif outcome == "done":
             self.runtime.on_loop(partial(self._is_handled, envelope.number))
-        else:  # whether the actor crashes by it is decided after this, on the loop thread
-            self.runtime.control_call(self.runtime.control_call, self._judge, envelope)
+
+    def decided(self, envelope: Envelope) -> None:
+        """A handler has raised. On the host of the actor."""
+        if isinstance(envelope, NumberedEnvelope) and not getattr(envelope, "aside", False):
+            # A crash is a step of the loop thread, and comes before this one.
+            self.runtime.control_call(self._judge, envelope)
 
     def _is_handled(self, number: int) -> None:
         self._handled.append(number)
-        if self._line.has_output:
-            self._say_handled()  # it goes along
+        if self._line.has_output and not self._speaking:
+            self._say_handled()  # it goes along; what it has told others is sent before it
         elif len(self._handled) == 1:
             self.runtime.loop.call_soon(self.write_now, context=self.runtime.context.copy())
 

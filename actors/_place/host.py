@@ -29,13 +29,12 @@ if TYPE_CHECKING:
 class PlaceHost:
     """Runs incarnations in runtimes of their own."""
 
-    slice = 32
     blocks = False
-    goes_on = True
 
     def __init__(self, runtime: Runtime, carriers: Carriers) -> None:
         self._runtime = runtime
         self._loop_host = runtime.loop_host
+        self.slice, self.goes_on = runtime.loop_host.slice, runtime.loop_host.goes_on
         self._places: dict[Cell, ActorPlace] = {}
         self.carriers = carriers
         """Makes what carries each place."""
@@ -60,7 +59,13 @@ class PlaceHost:
             place.is_busy()
 
     def drive_life(self, cell: Cell, hooks: Hooks, done: HookDone) -> None:
-        self._loop_host.drive_life(cell, hooks, done)
+        def ended(error: BaseException | None) -> None:
+            done(error)
+            place = self._places.get(cell)
+            if place is not None:
+                place.go_on()
+
+        self._loop_host.drive_life(cell, hooks, ended)
 
     # The life of a place, as the stand-in asks for it
 
@@ -139,6 +144,10 @@ class PlaceHost:
         self, cell: Cell, coroutine: Coroutine[Any, Any, Any], name: str | None
     ) -> asyncio.Task[Any] | None:
         return None  # the code of the actor runs elsewhere
+
+    def held(self) -> list[Envelope]:
+        """The messages that places have, in whatever state."""
+        return [envelope for place in self._places.values() for envelope in place.traffic.everything()]
 
     def drop(self, cell: Cell) -> list[Envelope]:
         place = self._places.pop(cell, None)

@@ -55,8 +55,12 @@ class ActorPlace:
         self._outward = Outward(self, cell, self.inward)
         self._carrier: Carrier = host.carriers.carrier(self, cell, kind)
         self._begun = self._closed = self._spoken = self._up = False
+        self._unsent: list[tuple[object, ...]] = []
+        """The frames for the actor that come before it was asked for: an actor that its arguments name has ended."""
         self._early: list[tuple[Any, ...]] | None = None
         """A crash, and what was said after it, while the cell does not know yet that the actor has come up."""
+        self._later: list[Callable[[], object]] = []
+        """What waits until the cell knows that the actor has come up."""
         self._ending = False
         """Whether the actor there ends, by a crash or its own wish, or was told to."""
         self._killed = False
@@ -90,6 +94,8 @@ class ActorPlace:
             first = self._first_frame(start)
             self._begun = True
             self._carrier.begin(*first)
+            for frame in self._unsent:
+                self._carrier.send(*frame)
         except BaseException:
             self._begun = False
             self._outward.close()  # that the arguments name other actors is forgotten, too
@@ -144,6 +150,7 @@ class ActorPlace:
         """Ends it at once. Returns whether it is over: otherwise `over` is settled when it is."""
         if self._begun and not self.over.done():
             self._killed = True
+            self.go_on()
             self._carrier.kill()
             return self.over.done()
         return True
@@ -172,7 +179,7 @@ class ActorPlace:
             return
         cell = self._cell
         if self._early is not None or self._comes_up:
-            self._soon(partial(self.ended, error))
+            self._later.append(partial(self.ended, error))
             return
         self._error = error
         if cell.incarnation == self.incarnation:
@@ -220,8 +227,8 @@ class ActorPlace:
     # What is said there
 
     def received(self, frame: tuple[Any, ...]) -> None:
-        if self._cell.incarnation != self.incarnation:
-            return
+        if self._cell.incarnation != self.incarnation or self.over.done():
+            return  # nothing is heard of what has ended
         if self._early is not None:
             self._early.append(frame)
             return
@@ -240,7 +247,9 @@ class ActorPlace:
 
     def send(self, *frame: object) -> None:
         """Sends a frame, if the runtime over there has not ended."""
-        if not self._closed:
+        if not self._begun:
+            self._unsent.append(frame)
+        elif not self._closed:
             self._carrier.send(*frame)
 
     def answer_lookup(self, *frame: object) -> None:
@@ -277,21 +286,23 @@ class ActorPlace:
 
     @property
     def _comes_up(self) -> bool:
-        """Whether it is up and the cell gets to know that in the next pass of the loop, or the one after it. A crash
-        meanwhile is one after the start, and not a start that fails.
+        """Whether it is up, and the cell gets to know that when its hook of the start returns. A crash meanwhile is one
+        after the start, and not a start that fails.
         """
         cell = self._cell
         known = self._killed or cell.incarnation != self.incarnation or cell.phase not in STARTS
         return self._up and not known and not self.over.done()
 
-    def _soon(self, then: Callable[[], object]) -> None:
-        """Calls this in the next pass of the loop."""
-        self._runtime.loop.call_soon(then, context=self._runtime.context.copy())
+    def go_on(self) -> None:
+        """The cell knows that the actor was up, or will not be: what had to wait for that happens."""
+        later, self._later = self._later, []
+        for then in later:
+            then()
 
     def _hear_early(self) -> None:
         """Hears a crash, and what was said after it, once the cell knows that the actor was up."""
         if self._comes_up:
-            self._soon(self._hear_early)
+            self._later.append(self._hear_early)
             return
         early, self._early = self._early, None
         for frame in early or ():
@@ -324,7 +335,7 @@ class ActorPlace:
     def _crashed(self, number: int | None, encoded: Any) -> None:
         if self._comes_up:
             self._early = [("crashed", number, encoded)]
-            self._soon(self._hear_early)
+            self._later.append(self._hear_early)
             return
         self._ending = True
         self._continued()

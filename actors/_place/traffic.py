@@ -156,16 +156,19 @@ class Traffic:
 
     def handled(self, *numbers: int) -> None:
         """The handlers of these messages have ended. What is not answered by now is answered later."""
-        ended = []
+        cell, ended = self._cell, []
         for number in numbers:
-            envelope = self._taken(number)
+            active = self._taken(number)
+            envelope = active or self._aside.pop(number, None)
             if envelope is None:
-                self._aside.pop(number, None)  # it was stashed, and has been handled since
                 continue
             self._owe(number, envelope)
-            ended.append(envelope)
+            if active is not None:
+                ended.append(active)
+            elif cell.noted or self._runtime.observed:  # it was stashed, and has been handled since
+                outcomes.note(cell, envelope, "done")
         if ended:
-            self._cell.handled_elsewhere(ended)
+            cell.handled_elsewhere(ended)
 
     def _owe(self, number: int, envelope: Envelope) -> None:
         """The handler of the message has ended. Its answer, if there is none, comes later."""
@@ -234,6 +237,10 @@ class Traffic:
             left = [number for number in self._under_way if self._concurrency > 1 or number >= last]
             last = max([last, *left[: self._concurrency]])
         begun, waiting = self._split(last)
+        if any(each is cell.culprit for each in waiting):
+            # It has overrun its time before the actor began with it: the cell decides on it.
+            waiting = [each for each in waiting if each is not cell.culprit]
+            begun.append(cell.culprit)  # type: ignore[arg-type]
         self._under_way.clear()
         for timer in self._timed.values():
             timer.cancel()

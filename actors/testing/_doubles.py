@@ -9,7 +9,7 @@ from actors._core.actor import Actor
 from actors._core.future import Future
 from actors._runtime.runtime import Runtime
 from actors.events import EventStream, LifecycleEvent
-from actors.testing._sim.place import parking
+from actors.testing._sim.call_site import parking
 
 E = TypeVar("E", bound=LifecycleEvent)
 ProbeAnswers = Callable[[Any], object] | Mapping[type, object]

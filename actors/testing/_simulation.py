@@ -26,13 +26,13 @@ from actors.testing._faults.schedule import Move, Schedule, TimerFirst
 from actors.testing._report import oracles
 from actors.testing._report.report import report
 from actors.testing._sim import observations as seen
+from actors.testing._sim.call_site import raised_at
 from actors.testing._sim.fences import Fences, refuse_nesting
 from actors.testing._sim.injector import Fired
 from actors.testing._sim.lanes import Scheduler
 from actors.testing._sim.loop import SimLoop, Why
 from actors.testing._sim.observations import Observation
 from actors.testing._sim.outside import Outside
-from actors.testing._sim.place import raised_at
 from actors.testing._sim.predicates import PredicateCheck
 from actors.testing._sim.runtime import SimRuntime
 from actors.testing._sim.schedulers import Fifo, Moved, Recorder, Strategy
@@ -254,7 +254,7 @@ class Simulation:
         self._settle()
         oracles.no_orphans(runtime)
         oracles.conservation(runtime)
-        oracles.one_event_for_each_action(runtime.lifecycle, self.observations, self.now)
+        oracles.one_event_for_each_action(runtime.own_lifecycle(), self.observations, self.now)
         oracles.nothing_raised_on_the_loop(runtime)
         if self._strict:
             self._refuse_what_says_nothing()
@@ -497,6 +497,7 @@ class Simulation:
             self._healed = True
             self.runtime.journal.note(seen.Healed)
             self.runtime.injector.heal()
+            self.runtime.heal_places()
             self.runtime.journal.deliver_delayed()
             self.loop.reschedule(Fifo())
 

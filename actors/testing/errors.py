@@ -110,6 +110,14 @@ class OutOfOrder(OracleFailure):
     """Two messages of one sender were handled in another order than sent (supervision rule 33)."""
 
 
+class PlacesOverlap(OracleFailure):
+    """The process of one incarnation began before that of the one before it was reaped: both would act at once."""
+
+
+class DeadFrameHeard(OracleFailure):
+    """The program acted on a frame of a process that has ended."""
+
+
 class RepliedTwice(OracleFailure):
     """One question was answered more than once."""
 

@@ -24,6 +24,7 @@ from actors import (
     HookFailed,
     LinkedExit,
     ManualClock,
+    MessageHandled,
     NameTaken,
     NoSuchActor,
     NotInPlace,
@@ -202,6 +203,27 @@ def keep(self: Any) -> Any:
     return self.kept(list)
 
 
+class Watching(Performer):
+    """Monitors what it was made with."""
+
+    def on_start(self) -> None:
+        self.monitor(self.notes[0])
+
+
+class Raising(Performer):
+    """Raises as soon as it has started."""
+
+    def on_continue(self) -> None:
+        raise ValueError("no luck")
+
+
+def stash_or_take(self: Any) -> None:
+    if "open" in self.notes:
+        self.taken = self.take_reply()
+    else:
+        self.stash()
+
+
 def spawn_below(self: Any) -> Any:
     return self.spawn(Performer)
 
@@ -285,9 +307,10 @@ async def test_tell_ask_and_call_reach_a_typed_handler() -> None:
         assert await a.ask(Load(number=4), block=False) == 12
         with pytest.raises(UnhandledMessage):
             await a.call(3.5)
+        assert await a.call(Load(number=5)) == 15
         assert [letter.reason for letter in s.seen(DeadLetter)] == ["unhandled"]
         assert a.status().host == placing().kind
-        assert a.statistics().handled == 4
+        assert a.statistics().handled == 5
         assert a.state() == {}
 
 
@@ -473,6 +496,39 @@ async def test_a_stashed_message_survives_the_process() -> None:
         assert await a.call(cast.notes) == []
         await a.call(unstash)
         assert await a.call(cast.notes) == ["open", "unstashed"]
+
+
+@in_loop
+async def test_a_stashed_question_may_be_answered_later() -> None:
+    """Guards the asker of a message that was handled after it had been put aside."""
+    async with tree(placed()) as (s, root):
+        a = root.child("a")
+        handled: list[object] = []
+        s.runtime.events.subscribe(lambda event: handled.append(event.message), MessageHandled)
+        asked = a.ask(stash_or_take, block=False)
+        await a.call(unstash)
+        await a.call(partial(answer_taken, value=7), timeout=5)
+        assert await asked == 7
+        assert handled.count(stash_or_take) >= 1
+
+
+@in_loop
+async def test_an_end_that_is_told_before_the_actor_is_made_is_heard() -> None:
+    """Guards the frames that come together with the first one."""
+    async with stage() as s:
+        listener = await s.runtime.spawn(Listener)
+        coming = s.runtime.spawn(Watching, args=(listener,), host=placing())
+        await asyncio.sleep(0)
+        listener.kill()
+        a = await coming
+        while not await a.call(cast.downs, timeout=5):
+            await asyncio.sleep(0.001)
+
+
+@in_loop
+async def test_a_crash_right_after_the_start_is_not_one_of_the_start() -> None:
+    async with tree(placed(start=Raising, restart="temporary")) as (_, root):
+        assert root.is_alive()
 
 
 @in_loop

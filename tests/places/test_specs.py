@@ -14,7 +14,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from actors import OptionError, ProcessSpec, prioritized
-from actors.testing import simulation
 from supervisors import ChildSpec, SpecError, check, child, parse_tree, process, supervisor
 from tests.places import cast
 from tests.places.cast import AsyncPerformer, Performer, stage
@@ -193,11 +192,6 @@ async def test_a_host_of_the_class_counts_unless_the_spec_says_another() -> None
         assert a.status().host == "process"
         with pytest.raises(ValueError, match="in a process only"):
             await s.runtime.spawn(OnlyInProcess, host="loop")
-
-
-def test_a_simulation_refuses_a_process_in_words() -> None:
-    with simulation() as world, pytest.raises(ValueError, match="does not run in a simulation"):
-        world.spawn(Performer, host=process())
 
 
 def test_importing_the_packages_loads_nothing_of_processes() -> None:

@@ -35,6 +35,7 @@ from actors.testing import (
     Slow,
     simulation,
 )
+from actors.testing import faults as fault_kinds
 from actors.testing._faults.plan import KINDS as FAULTS
 from actors.testing._faults.plan import matches
 from actors.testing._sim import observations as seen
@@ -55,7 +56,7 @@ def test_a_plan_is_a_value(faults: list[Fault]) -> None:
     plan = FaultPlan(*faults)
     assert FaultPlan.from_json(plan.as_json()) == plan
     assert pickle.loads(pickle.dumps(plan)) == plan
-    assert eval(repr(plan)) == plan
+    assert eval(repr(plan), vars(fault_kinds)) == plan
     assert hash(plan) == hash(FaultPlan(*faults))
 
 

@@ -5,7 +5,7 @@ The simulation must find every bug and never accuse a twin.
 Each program is small and real. Its docstrings say what goes wrong; the docstring of its play says what to look for.
 """
 
-from tests.zoo import asks, keepers, lives, on_pykka, owners
+from tests.zoo import asks, keepers, lives, on_pykka, owners, places
 from tests.zoo._entry import Entry
 from tests.zoo._hunt import Found, accuse, hunt, run
 from tests.zoo._shrink import shrink
@@ -16,6 +16,7 @@ ZOO: tuple[Entry, ...] = (
     *keepers.ENTRIES,
     *lives.ENTRIES,
     *on_pykka.ENTRIES,
+    *places.ENTRIES,
 )
 """All of it."""
 

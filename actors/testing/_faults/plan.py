@@ -52,7 +52,7 @@ class Fault:
                 yield f"takes an integer for {name}: {name} must be >= 1"
         for name in ("seconds", "at"):
             value = getattr(self, name, 0.0)
-            if value is None and isinstance(self, Kill):
+            if name == "at" and value is None and isinstance(self, Kill | KillPlace | LoseZygote):
                 continue
             back = name == "seconds" and isinstance(self, ClockJump)
             if not isinstance(value, int | float) or not math.isfinite(value) or (value < 0 and not back):
@@ -164,6 +164,57 @@ class ClockJump(Fault):
     seconds: float = 60.0
 
 
+@dataclass(frozen=True, slots=True)
+class KillPlace(Fault):
+    """The process of an actor is killed (`kill -9`) when its `nth` frame sets out, in either direction.
+
+    With `at`, the `nth` of the target processes that run at that virtual time, by path and counted around, is killed
+    then.
+    """
+
+    nth: int = 1
+    at: float | None = None
+    times: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class FreezePlace(Fault):
+    """The process stands still for `seconds` when its `nth` frame sets out, as after SIGSTOP and before SIGCONT."""
+
+    nth: int = 1
+    seconds: float = 1.0
+    times: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class CutLink(Fault):
+    """From the `nth` frame on nothing arrives for `seconds`, in either direction. All of it arrives then, in order."""
+
+    nth: int = 1
+    seconds: float = 1.0
+    times: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class SlowLink(Fault):
+    """The `nth` frame takes `seconds` more, and those behind it in this direction arrive after it."""
+
+    nth: int = 1
+    seconds: float = 1.0
+    times: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class LoseZygote(Fault):
+    """What forks the processes of the program ends when it is asked for the `nth` process of its targets, or at the
+    virtual time `at`. What it was asked for is refused, and how the processes end that run is not known.
+    """
+
+    nth: int = 1
+    at: float | None = None
+    times: int = 1
+
+
 Place = Literal[
     "handler",
     "end_of_handler",
@@ -228,16 +279,23 @@ KINDS: Mapping[str, type[Fault]] = {
         Crash,
         CrashInStart,
         CrashInStop,
+        CutLink,
         DelayMessage,
         DropMessage,
         DuplicateMessage,
+        FreezePlace,
         Hang,
         Kill,
         KillDuringRestart,
+        KillPlace,
+        LoseZygote,
         Raise,
         Slow,
+        SlowLink,
     )
 }
+OF_PROCESSES: tuple[type[Fault], ...] = (KillPlace, FreezePlace, CutLink, SlowLink, LoseZygote)
+"""The kinds that happen to actors with a process of their own, and to no others."""
 
 
 @dataclass(frozen=True, slots=True)

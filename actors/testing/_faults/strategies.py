@@ -11,7 +11,23 @@ from typing import TYPE_CHECKING, Any
 
 from actors._extras import needs_extra
 from actors.testing._faults.exceptions import EXCEPTIONS
-from actors.testing._faults.plan import KINDS, PLACES, ClockJump, DelayMessage, Fault, FaultPlan, Kill, Raise, Slow
+from actors.testing._faults.plan import (
+    KINDS,
+    OF_PROCESSES,
+    PLACES,
+    ClockJump,
+    CutLink,
+    DelayMessage,
+    Fault,
+    FaultPlan,
+    FreezePlace,
+    Kill,
+    KillPlace,
+    LoseZygote,
+    Raise,
+    Slow,
+    SlowLink,
+)
 from actors.testing._faults.schedule import After, Demote, Move, Promote, Schedule, TimerFirst
 from actors.testing.errors import BadFaultPlan, BadSchedule
 
@@ -21,9 +37,13 @@ if TYPE_CHECKING:
 ANYBODY: Mapping[str, int] = {"": 20, "client-0": 20}
 """The lanes of every simulation: the test itself, and the first client of a workload."""
 REAL: tuple[type[Fault], ...] = tuple(
-    kind for name, kind in KINDS.items() if name not in ("DropMessage", "DuplicateMessage", "DelayMessage")
+    kind
+    for name, kind in KINDS.items()
+    if name not in ("DropMessage", "DuplicateMessage", "DelayMessage") and kind not in OF_PROCESSES
 )
 """The kinds that happen in one process. Only messages from another machine are lost, doubled or late."""
+FRAMES = 4
+"""How many frames there are about for each message: faults count the ones or the others."""
 SECONDS = (0.1, 1.0, 5.0, 30.0, 60.0)
 """Spans of time that programs use: times that coincide show more bugs than times that nearly do."""
 
@@ -50,7 +70,7 @@ def plans(
         paths: patterns of the actors to aim at, such as `"team/**"`; all by default
         max_faults: how many faults a plan has at most
         kinds: the kinds that may be on; by default all that happen in one process, which is all but messages that are
-            dropped, doubled or delayed
+            dropped, doubled or delayed, and `faults.OF_PROCESSES`, which is for actors with a process of their own
         most: the highest number of the message, start or stop at which a fault happens
         times: how often one fault fires at most; a supervisor's budget allows only so many crashes
         until: the last moment, in virtual seconds, of the faults that come at a time
@@ -151,6 +171,13 @@ def _sorts(
     if kind is Raise:
         place, exception = st.sampled_from(PLACES), st.sampled_from(tuple(exceptions))
         return [st.builds(Raise, where, place=place, exception=exception, nth=nth, times=st.integers(1, times))]
+    frame = st.integers(1, FRAMES * most)
+    if kind is KillPlace:
+        return [st.builds(KillPlace, where, nth=frame, times=st.integers(1, times)), st.builds(KillPlace, where, at=at)]
+    if kind is LoseZygote:
+        return [st.builds(LoseZygote, where, nth=nth), st.builds(LoseZygote, where, at=at)]
+    if kind in (FreezePlace, CutLink, SlowLink):
+        return [st.builds(kind, where, nth=frame, seconds=st.sampled_from(tuple(seconds)))]
     if kind in (Slow, DelayMessage):
         return [st.builds(kind, where, nth=nth, seconds=st.sampled_from(tuple(seconds)))]
     return [st.builds(kind, where, nth=nth, times=st.integers(1, times))]

@@ -57,6 +57,8 @@ def conservation(runtime: SimRuntime) -> None:
     for cell in runtime.cells.values():
         waiting = [*waiting_messages(cell), cell.envelope, cell.culprit]
         present.update(each.number for each in waiting if isinstance(each, SimEnvelope))
+    for host in runtime.place_hosts.values():
+        present.update(each.number for each in host.held() if isinstance(each, SimEnvelope))
     carried = (carrier.envelope for carrier in runtime.loop_host.carriers)
     present.update(each.number for each in carried if isinstance(each, SimEnvelope))
     for number in journal.open:

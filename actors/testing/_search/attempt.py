@@ -11,9 +11,9 @@ from typing import Any
 from actors.testing._faults.plan import FaultPlan, matches
 from actors.testing._faults.schedule import Schedule
 from actors.testing._search.inside import inside
+from actors.testing._sim.call_site import raised_at
 from actors.testing._sim.fences import sealed
 from actors.testing._sim.observations import Made
-from actors.testing._sim.place import raised_at
 from actors.testing._sim.schedulers import Strategy
 from actors.testing._simulation import Simulation, Strictness
 from actors.testing.errors import BadFaultPlan, InvariantBroken, NotDeterministic, OracleFailure, failing

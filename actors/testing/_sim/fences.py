@@ -32,12 +32,13 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Self
 from actors._facade import load_everything
 from actors.testing._sim.blocking import blocking_patches, simulated_lock
 from actors.testing._sim.calendar import CALENDAR, walls
+from actors.testing._sim.call_site import parking
 from actors.testing._sim.imported import Name, imported
 from actors.testing._sim.outside import instead_of
-from actors.testing._sim.place import parking
 from actors.testing._sim.randomness import Randomness
 from actors.testing._sim.runtime import SimRuntime
 from actors.testing._sim.strand_loop import loop_patches
+from actors.testing._sim.system_calls import process_patches
 from actors.testing._sim.tasks import hash_patches
 from actors.testing._sim.threads import LOCAL, Threads, simulated_local
 from actors.testing._sim.watch import watch
@@ -45,6 +46,7 @@ from actors.testing.errors import SimulationError
 
 if TYPE_CHECKING:
     from actors.testing._sim.loop import SimLoop
+    from actors.testing._sim.processes import SimProcesses
 
 _PROCESSES = (
     "execv",
@@ -131,6 +133,7 @@ class Fences:
                 replacements[id(original)] = replacement
         self._rename(replacements)
         watch.begin(self._loop, self._blocked)
+        self._runtime.has_processes = self._fence_processes
         return self
 
     def end_pools(self) -> None:
@@ -150,6 +153,16 @@ class Fences:
                 self._kept.append((owner, name, original))
                 setattr(owner, name, replacement)
                 replacements[id(original)] = replacement
+        self._rename(replacements)
+
+    def _fence_processes(self, processes: SimProcesses) -> None:
+        """The first simulated process is about to be made: from here on a process that ends itself is one of these."""
+        replacements: dict[int, object] = {}
+        for owner, name, replacement in process_patches(processes):
+            original = getattr(owner, name)
+            self._kept.append((owner, name, original))
+            setattr(owner, name, replacement)
+            replacements[id(original)] = replacement
         self._rename(replacements)
 
     def _no_file(self, owner: ModuleType, name: str) -> Callable[..., Any]:

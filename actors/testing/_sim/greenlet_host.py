@@ -15,15 +15,17 @@ from actors.testing._sim.strands import Strand, Strands
 
 if TYPE_CHECKING:
     from actors._core.cell import Cell
+    from actors._runtime.runtime import Runtime
     from actors.testing._sim.runtime import SimRuntime
 
 
 class GreenletHost(ThreadHost):
     """Runs each incarnation on a greenlet of its own."""
 
-    def __init__(self, runtime: SimRuntime, strands: Strands) -> None:
+    def __init__(self, runtime: Runtime, program: SimRuntime, strands: Strands) -> None:
+        """`program` is the runtime of the simulation: the same one, or that of another process than its own."""
         super().__init__(runtime)
-        self._host_runtime = runtime
+        self._program = program
         self._strands = strands
         self.workers: dict[Strand, GreenletWorker] = {}
 
@@ -35,7 +37,7 @@ class GreenletHost(ThreadHost):
         return self.workers.get(strand) if strand is not None else None
 
     def start_thread(self, work: Callable[[], object], name: str) -> None:
-        self._host_runtime.start_strand(work, self._host_runtime.numbered(name), outside=False)
+        self._program.start_strand(work, self._program.numbered(name), outside=False)
 
     def close(self) -> None:
         """The simulation ends the greenlets that are left, and counts them first."""

@@ -20,6 +20,8 @@ from actors.testing._faults.plan import (
     FaultPlan,
     Hang,
     Kill,
+    KillPlace,
+    LoseZygote,
     Place,
     Raise,
     Slow,
@@ -72,7 +74,7 @@ class Injector:
         for index, fault in enumerate(self.plan.faults):
             if isinstance(fault, kinds) and matches(fault.path, path):
                 self.named.add(index)
-                if not (isinstance(fault, Kill) and fault.at is not None):
+                if getattr(fault, "at", None) is None:  # otherwise it comes at a time, and not at an event
                     found.append((index, fault))
         return tuple(found)
 
@@ -129,6 +131,10 @@ class Injector:
         for index, fault in enumerate(self.plan.faults):
             if isinstance(fault, Kill) and fault.at is not None:
                 self._timers.append(runtime.loop.call_at(fault.at, self._kill_at, runtime, index, fault))
+            elif isinstance(fault, KillPlace) and fault.at is not None:
+                self._timers.append(runtime.loop.call_at(fault.at, self._kill_place_at, runtime, index, fault))
+            elif isinstance(fault, LoseZygote) and fault.at is not None:
+                self._timers.append(runtime.loop.call_at(fault.at, self._lose_zygote, runtime, index, fault))
             elif isinstance(fault, ClockJump):
                 self.named.add(index)
                 self._timers.append(runtime.loop.call_at(fault.at, self._jump, runtime, index, fault))
@@ -157,6 +163,20 @@ class Injector:
         for cell in [*targets[first:], *targets[:first]][: fault.times]:
             self.fire(index, fault, cell.path, None)
             cell.kill(Killed("by a fault"))
+
+    def _kill_place_at(self, runtime: SimRuntime, index: int, fault: KillPlace) -> None:
+        targets = [each for each in runtime.running_places() if matches(fault.path, each.path)]
+        if self.healed or not targets:
+            return
+        first = (fault.nth - 1) % len(targets)
+        for place in [*targets[first:], *targets[:first]][: fault.times]:
+            self.fire(index, fault, place.path, None)
+            place.kill_now()
+
+    def _lose_zygote(self, runtime: SimRuntime, index: int, fault: LoseZygote) -> None:
+        if not self.healed and runtime.processes is not None:
+            self.fire(index, fault, fault.path, None)
+            runtime.processes.lose_zygote()
 
     def _jump(self, runtime: SimRuntime, index: int, fault: ClockJump) -> None:
         if self.healed:

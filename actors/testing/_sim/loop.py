@@ -26,10 +26,10 @@ from actors._core.task_guard import Exits
 from actors._user_code.interrupts import is_interrupt
 from actors.errors import LoopStopRefused
 from actors.testing._sim.asyncgens import Generators
+from actors.testing._sim.call_site import fence
 from actors.testing._sim.executors import LoopThreads
 from actors.testing._sim.lanes import OUTSIDE, Item, Lane, Scheduler, current_lane
 from actors.testing._sim.outside import instead_of
-from actors.testing._sim.place import fence
 from actors.testing._sim.tasks import SimTask, numbered_task
 from actors.testing.errors import (
     DeadlockFailure,
@@ -379,6 +379,10 @@ class SimLoop(asyncio.BaseEventLoop):
         return self._set(
             TimerHandle(when, callback, (), self), self.outside if cell is None else self.lane(f"{cell.path}:clock")
         )
+
+    def lane_at(self, lane: Lane, when: float, callback: Callable[[], object]) -> TimerHandle:
+        """A timer of the simulation's own, in this lane. It belongs to no actor."""
+        return self._set(TimerHandle(when, callback, (), self, Context()), lane)
 
     def _set(self, timer: TimerHandle, lane: Lane | None) -> TimerHandle:
         self._arrived += 1

@@ -16,7 +16,7 @@ from actors._core.cell import Cell
 from actors._core.envelope import Envelope
 from actors._core.future import Future
 from actors._core.handlers import HandlerFunction
-from actors._core.mailbox import PriorityFunction, PriorityQueue, Queue
+from actors._core.mailbox import PriorityFunction, PriorityQueue, Queue, make_queue
 from actors._core.messages import ChildDeclined, ChildExited, ChildStarted, ChildStartFailed, Continue, StopOrder, Timed
 from actors._core.observer import Moment
 from actors._core.outcomes import refuse
@@ -47,7 +47,9 @@ if TYPE_CHECKING:
     from actors.testing._sim.runtime import SimRuntime
 
 RESTARTS, STARTS, STOPS = (KillDuringRestart,), (CrashInStart,), (CrashInStop,)
-AIMS: tuple[tuple[type[Fault], ...], ...] = (ON_THE_WAY, IN_HANDLER, RESTARTS, STARTS, STOPS)
+IN_PROCESS: tuple[tuple[type[Fault], ...], ...] = (IN_HANDLER, STARTS, STOPS)
+"""Those that happen in the code of the actor, which may be in a process of its own."""
+AIMS: tuple[tuple[type[Fault], ...], ...] = (ON_THE_WAY, RESTARTS, *IN_PROCESS)
 NOTHING_AIMED: dict[tuple[type[Fault], ...], tuple[tuple[int, Fault], ...]] = dict.fromkeys(AIMS, ())
 
 
@@ -63,6 +65,9 @@ class Attached:
         self.aimed = {kind: injector.aimed_at(cell.path, kind) for kind in AIMS} if planned else NOTHING_AIMED
         raises = injector.raising_at(cell.path) if planned else None
         self.raising = Raising(cell, injector, raises) if raises else None
+        if planned and cell.props.kind.placed:  # what happens in its code happens in its process
+            self.aimed = {**self.aimed, **dict.fromkeys(IN_PROCESS, ())}
+            self.raising = None
 
 
 def is_user_message(envelope: Envelope) -> bool:
@@ -80,6 +85,8 @@ class SimObserver:
 
     def made(self, cell: Cell) -> None:
         cell.attach(Attached(self._runtime, cell))
+        if cell.props.kind.mirrored:
+            return  # an actor of a process: what the program has of it is told by that process
         parent = cell.parent.path if cell.parent is not None else None
         self._runtime.journal.note(seen.Made, cell.path, parent, cell.supervised, cell.props.kind.manages_lifecycle)
 
@@ -131,6 +138,8 @@ class SimObserver:
     # Messages
 
     def queue(self, cell: Cell, priority: PriorityFunction | None) -> Queue:
+        if cell.props.kind.mirrored:
+            return make_queue(None, cell.path, lambda _: None, cell.runtime.park)
         return ArrivalQueue(cell, self) if priority is None else ArrivalPriorityQueue(cell, self, priority)
 
     def taken(self, cell: Cell, envelope: Envelope, handler: HandlerFunction) -> HandlerFunction:
@@ -145,27 +154,15 @@ class SimObserver:
         armed = cell.attached.aimed[IN_HANDLER]
         if armed and is_user_message(envelope):
             for fault in self._runtime.injector.due(armed, cell.path, envelope.number):
-                handler = self._faulty(cell, handler, envelope, fault)
-        return handler if raising is None else _with_raising(cell, raising, handler, envelope)
-
-    def _faulty(self, cell: Cell, handler: HandlerFunction, envelope: SimEnvelope, fault: Fault) -> HandlerFunction:
-        """The handler with what the fault does to it."""
-        runtime = self._runtime
-        match fault:
-            case Crash():
-                where = f"at message {envelope.number} ({type(envelope.message).__qualname__})"
-                return partial(_crash, InjectedCrash(cell.path, where))
-            case Kill():
-                runtime.control_call(_kill_if, cell, cell.incarnation)
-            case Slow(seconds=seconds):
-                return _late(cell, handler, partial(runtime.injector.pause, runtime, seconds))
-            case Hang():
-                return _late(cell, handler, partial(runtime.injector.hang, runtime))
-        return handler
+                handler = faulty(self._runtime, cell, cell, handler, envelope.message, envelope.number, fault)
+        return handler if raising is None else with_raising(cell, raising, handler, envelope.message, envelope.number)
 
     def handled(self, cell: Cell, envelope: Envelope, outcome: str) -> None:
         if type(envelope) is SimEnvelope:
             self._runtime.journal.handled(cell, envelope, outcome)
+
+    def decided(self, cell: Cell, envelope: Envelope) -> None:
+        """What follows is observed where it happens."""
 
     def refused(self, cell: Cell, message: object, why: str, envelope: Envelope | None) -> None:
         self._runtime.journal.refused(cell.path, message, why, envelope)
@@ -269,13 +266,37 @@ class SimObserver:
             journal.note(seen.Redelivered, cell.path, envelope.number, envelope.crashes)
 
 
-def _with_raising(cell: Cell, raising: Raising, handler: HandlerFunction, envelope: SimEnvelope) -> HandlerFunction:
+def faulty(
+    runtime: SimRuntime,
+    cell: Cell,
+    doomed: Cell,
+    handler: HandlerFunction,
+    message: object,
+    number: int,
+    fault: Fault,
+) -> HandlerFunction:
+    """The handler of a message in this cell, with what the fault does to it. A kill ends the cell `doomed`."""
+    match fault:
+        case Crash():
+            where = f"at message {number} ({type(message).__qualname__})"
+            return partial(_crash, InjectedCrash(cell.path, where))
+        case Kill():
+            runtime.control_call(_kill_if, doomed, cell.incarnation)
+        case Slow(seconds=seconds):
+            return _late(cell, handler, partial(runtime.injector.pause, runtime, seconds))
+        case Hang():
+            return _late(cell, handler, partial(runtime.injector.hang, runtime))
+    return handler
+
+
+def with_raising(
+    cell: Cell, raising: Raising, handler: HandlerFunction, message: object, number: int
+) -> HandlerFunction:
     """The handler with what faults raise in it."""
-    if is_user_message(envelope):
-        return raising.around(handler, envelope.number)
-    timed = envelope.message
-    if isinstance(timed, Timed) and timed.incarnation == cell.incarnation and not timed.cancelled:
-        return raising.instead("timer", handler, envelope.number)
+    if not isinstance(message, Timed | _ActorStop):
+        return raising.around(handler, number)
+    if isinstance(message, Timed) and message.incarnation == cell.incarnation and not message.cancelled:
+        return raising.instead("timer", handler, number)
     return handler
 
 

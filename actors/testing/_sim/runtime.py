@@ -8,12 +8,13 @@ from asyncio.events import _set_running_loop
 from collections.abc import Callable
 from contextvars import copy_context
 from functools import cached_property
-from typing import Any, Never
+from typing import Any
 
 from actors._core.cell import Cell
 from actors._core.clock import TimerHandle, not_a_time
 from actors._core.future import Future
 from actors._core.process import PlaceSpec
+from actors._place.host import PlaceHost
 from actors._runtime.runtime import Runtime, _running
 from actors.events import Abandoned, LifecycleEvent, Quarantined, UncaughtException
 from actors.testing._faults.plan import FaultPlan, Raise
@@ -24,6 +25,7 @@ from actors.testing._sim.injector import Injector
 from actors.testing._sim.journal import Journal
 from actors.testing._sim.loop import SimLoop
 from actors.testing._sim.observer import SimObserver
+from actors.testing._sim.processes import SimCarrier, SimProcesses
 from actors.testing._sim.shown import shown
 from actors.testing._sim.strands import Sleeper, Strand, Strands
 from actors.testing.errors import LoopFailure
@@ -77,6 +79,10 @@ class SimRuntime(Runtime):
         self.park = self._block
         self.lifecycle: list[LifecycleEvent] = []
         """Every event of the stream, in order."""
+        self.processes: SimProcesses | None = None
+        """The simulated processes; None: no actor has one."""
+        self.has_processes: Callable[[SimProcesses], object] = lambda _: None
+        """Called when the first actor with a process is made; the fences put their own function here."""
         self._strand_numbers = 0
         _set_running_loop(loop)
         try:
@@ -99,13 +105,32 @@ class SimRuntime(Runtime):
 
     def make_hosts(self) -> None:
         self.loop_host = SimLoopHost(self, self.loop)
-        self.thread_host = GreenletHost(self, self.strands)
+        self.thread_host = GreenletHost(self, self, self.strands)
 
-    def make_place_host(self, spec: PlaceSpec) -> Never:
-        """Refuses: a process of the system is not simulated. Raises ValueError."""
-        raise ValueError(
-            "host=process() does not run in a simulation: give the actor another host there, such as host='loop'"
-        )
+    def make_place_host(self, spec: PlaceSpec) -> PlaceHost:
+        """Makes the host of the actors in processes of their own, which are simulated."""
+        self.processes = SimProcesses(self)
+        self.has_processes(self.processes)
+        host = self.place_hosts[spec.kind] = PlaceHost(self, self.processes)
+        return host
+
+    def running_places(self) -> list[SimCarrier]:
+        """What carries the processes that run, by path."""
+        return [] if self.processes is None else self.processes.running()
+
+    def heal_places(self) -> None:
+        """Every process goes on, and every frame that is held up arrives."""
+        if self.processes is not None:
+            self.processes.heal()
+
+    def own_lifecycle(self) -> list[LifecycleEvent]:
+        """The events of the stream about actors of the program. Processes tell of those that were started there, as
+        long as they run.
+        """
+        if self.processes is None:
+            return self.lifecycle
+        made = {each.path for each in self.journal.observations if type(each) is seen.Made}
+        return [event for event in self.lifecycle if event.path in made]
 
     def abort(self) -> None:
         """Ends the runtime in any state; nothing can be started any more."""
@@ -192,7 +217,8 @@ class SimRuntime(Runtime):
                 failure.__cause__ = error
                 self.loop.failure = failure
             case Quarantined(path=path, message=message):
-                journal.refused(path, message, "quarantined", self.cells[path].culprit)
+                if path in self.cells:  # of an actor that another one started in its process, nothing is known here
+                    journal.refused(path, message, "quarantined", self.cells[path].culprit)
         child = getattr(event, "child", None)
         if child is not None:
             self._supervision(event, child)

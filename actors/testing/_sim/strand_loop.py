@@ -9,6 +9,7 @@ from asyncio.events import _set_running_loop
 from asyncio.tasks import _enter_task, _leave_task
 from collections.abc import Callable
 from concurrent.futures import Executor
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any, NoReturn, TypeVar, TypeVarTuple, Unpack
 
 from actors.testing._sim.asyncgens import Generators
@@ -123,6 +124,16 @@ class StrandLoop(asyncio.BaseEventLoop):
         """Cancels the tasks that are left, in the order in which they were made."""
         for task in self._made:
             task.cancel()
+
+    def give_up(self) -> None:
+        """Closes the tasks that are left: their process has ended, or the run has."""
+        for task in self._made:
+            if not task.done():
+                task._log_destroy_pending = False  # type: ignore[attr-defined]
+                work: Any = task.get_coro()
+                with suppress(BaseException):  # of the user's, in a process that is not there any more
+                    work.close()
+        self._made.clear()
 
     def run_in_executor(
         self, executor: Executor | None, func: Callable[[Unpack[Ts]], T], *args: *Ts

@@ -38,6 +38,16 @@ class RunsInStrand(Protocol):
     def step_aside(self) -> Callable[[], None]: ...
 
 
+class ThreadsProcess(Protocol):
+    """A simulated process, to which threads belong."""
+
+    def lets(self, strand: Strand, /) -> bool:
+        """Whether the thread may take a step now. One of a process that stands still takes it when the process goes on;
+        one of a process that has ended takes none.
+        """
+        ...
+
+
 class Sleeper:
     """One wait of one strand, or of the test itself."""
 
@@ -74,6 +84,8 @@ class Strand(greenlet):  # type: ignore[misc]
         """Whether it is a thread that code of the user's has started, and not that of an actor or a client."""
         self.joining: list[Sleeper] = []
         """The waits for its end."""
+        self.process: ThreadsProcess | None = None
+        """The simulated process to which it belongs; None: the program."""
         self._strands = strands
         self._task = work
 
@@ -119,6 +131,8 @@ class Strands:
     def start(self, work: Callable[[], object], lane: Lane, name: str, *, outside: bool = False) -> Strand:
         """Begins a simulated thread; it takes its first step when its lane is chosen."""
         strand = Strand(self, work, lane, name, outside=outside)
+        if self.current is not None:
+            strand.process = self.current.process
         self.alive[strand] = None
         self.resume(strand)
         return strand
@@ -148,6 +162,8 @@ class Strands:
         if strand.dead:
             return
         strand.resumption = None
+        if strand.process is not None and not strand.process.lets(strand):
+            return
         outer, hooks = _get_running_loop(), sys.get_asyncgen_hooks()
         sys.set_asyncgen_hooks(None, None)
         _set_running_loop(None)
