@@ -11,6 +11,7 @@ from actors._core.cell import Cell
 from actors._core.envelope import Envelope
 from actors._core.placed import PlacedType
 from actors._place.carrier import Carrier, Carriers
+from actors._place.inward import HEARD_OF_INNER
 from actors._place.place import _HEARD, ActorPlace
 from actors.testing import (
     DeadFrameHeard,
@@ -137,7 +138,13 @@ def credulous(place: ActorPlace) -> None:
     """Acts on whatever comes, whenever it comes."""
 
     def received(frame: tuple[Any, ...]) -> None:
-        _HEARD[frame[0]](place, *frame[1:])
+        of_inner = HEARD_OF_INNER.get(frame[0])
+        if place._early is not None:
+            place._early.append(frame)
+        elif of_inner is None:
+            _HEARD[frame[0]](place, *frame[1:])
+        else:
+            of_inner(place.inward, *frame[1:])
 
     place.received = received  # type: ignore[method-assign]
 
