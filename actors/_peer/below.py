@@ -49,6 +49,9 @@ class TellingPeer(Protocol):
     def send(self, *frame: object) -> None:
         """Sends a frame. From any thread."""
 
+    def is_handled(self, frame: str, number: int) -> None:
+        """A message was handled, which this frame says: after what its handler has told others. From any thread."""
+
     def cell_for(self, key: RefKey) -> Cell:
         """The cell of an actor."""
 
@@ -338,7 +341,7 @@ class Below:
         if getattr(envelope, "aside", False):
             self._peer.send("inner_aside", envelope.number)
         elif outcome == "done":
-            self._peer.send("inner_handled", envelope.number)
+            self._peer.is_handled("inner_handled", envelope.number)
         else:  # whether the actor crashes by it is decided after this, on the loop thread
             cell.runtime.control_call(cell.runtime.control_call, self._judge, cell, envelope)
 

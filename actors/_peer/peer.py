@@ -57,9 +57,9 @@ class PlacePeer:
         self._line = line
         self.inner = Below(self, line)
         self._speaking: dict[Cell, None] = {}
-        """The cells of the actors outside for which a message of the placed actor waits to be sent."""
-        self._handled: list[int] = []
-        """The numbers of the messages that were handled, and that was not said."""
+        """The cells of the actors outside for which a message of an actor in this process waits to be sent."""
+        self._handled: dict[str, list[int]] = {"handled": [], "inner_handled": []}
+        """By frame, the numbers of the messages that were handled, and that was not said."""
         self._looking = threading.Lock()
         self._cells = threading.Lock()
         self._over: asyncio.Future[None]
@@ -147,9 +147,10 @@ class PlacePeer:
 
     def _say_handled(self) -> None:
         """Says which messages were handled: before anything else is said, so that all comes in order."""
-        if self._handled:
-            handled, self._handled = self._handled, []
-            self._line.send("handled", *handled)
+        for frame, numbers in self._handled.items():
+            if numbers:
+                self._line.send(frame, *numbers)
+                numbers.clear()
 
     def send_now(self, *frame: object) -> None:
         """Sends a frame at once where this is the thread of the loop: the code that runs next may end the process."""
@@ -202,7 +203,7 @@ class PlacePeer:
 
     def speaks(self, cell: Cell, envelope: Envelope) -> None:
         """A message waits to be sent to the actor of this cell. From any thread."""
-        if envelope.sender is self.cell:
+        if envelope.sender is not None:
             self._speaking[cell] = None
 
     def has_spoken(self, cell: Cell) -> None:
@@ -428,7 +429,7 @@ class PlacePeer:
         if getattr(envelope, "aside", False):
             self.send("stashed", envelope.number)
         elif outcome == "done":
-            self.runtime.on_loop(partial(self._is_handled, envelope.number))
+            self.is_handled("handled", envelope.number)
 
     def decided(self, envelope: Envelope) -> None:
         """A handler has raised. On the host of the actor."""
@@ -436,11 +437,15 @@ class PlacePeer:
             # A crash is a step of the loop thread, and comes before this one.
             self.runtime.control_call(self._judge, envelope)
 
-    def _is_handled(self, number: int) -> None:
-        self._handled.append(number)
+    def is_handled(self, frame: str, number: int) -> None:
+        """A message was handled, which this frame says: after what its handler has told others. From any thread."""
+        self.runtime.on_loop(partial(self._is_handled, self._handled[frame], number))
+
+    def _is_handled(self, numbers: list[int], number: int) -> None:
+        numbers.append(number)
         if self._line.has_output and not self._speaking:
-            self._say_handled()  # it goes along; what it has told others is sent before it
-        elif len(self._handled) == 1:
+            self._say_handled()  # it goes along
+        elif len(numbers) == 1:
             self.runtime.loop.call_soon(self.write_now, context=self.runtime.context.copy())
 
     def _judge(self, envelope: NumberedEnvelope) -> None:
