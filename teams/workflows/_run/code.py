@@ -41,68 +41,6 @@ class ContinueAsNew(BaseException):
         self.input = input
 
 
-Code = Callable[["WorkflowContext", Any], Awaitable[Any]]
-
-
-@dataclass(frozen=True)
-class CodeWorkflow(Pattern):
-    """A workflow as an `async` function, made by `coded`."""
-
-    name: str
-    function: Code
-    input: Any = None
-    """The type of the input of a run; None: any JSON value."""
-    returns: Any = None
-    """The type of the result; None: what JSON can say."""
-    timeout: float | None = None
-    """Seconds for a run."""
-
-    async def play(self, run: RunContext, value: object) -> object:
-        return await self.function(
-            WorkflowContext(run, self.name, self.input), read_value(self.name, self.input, value)
-        )
-
-    def parts(self) -> Iterator[Target]:
-        return iter(())
-
-    @property
-    def body(self) -> str:
-        """Where its code is."""
-        return location(self.function)
-
-
-def coded(function: Code, *, name: str | None = None, timeout: float | None = None) -> CodeWorkflow:
-    """A workflow as code, also as a decorator. Raises SpecError with all faults at once.
-
-    Args:
-        function: `async def function(run: WorkflowContext, input)`. The annotation of `input` is the type of the input
-            of a run, that of the result its type; without one, what JSON can say.
-        name: Its name for the engine. None: that of the function. Default: None.
-        timeout: Seconds for a run; waiting for people does not count. None: the default of the engine. Default: None.
-    """
-    called = name if name is not None else getattr(function, "__name__", "")
-    faults = list(id_faults("workflow", called, "name"))
-    faults += seconds_faults(called, "timeout", timeout)
-    if not inspect.iscoroutinefunction(function):
-        faults.append(SpecFault(called, f"must be an async function of the run and its input, got {function!r}"))
-    elif len(inspect.signature(function).parameters) != 2:
-        faults.append(SpecFault(called, f"must take the run and its input, not {inspect.signature(function)}"))
-    if faults:
-        raise SpecError(faults)
-    hints = get_type_hints(function)
-    given = [hints.get(each) for each in inspect.signature(function).parameters]
-    takes, returns = _type(given[1]), _type(hints.get("return"))
-    type_faults(called, "input", takes, faults)
-    type_faults(called, "returns", returns, faults)
-    if faults:
-        raise SpecError(faults)
-    return CodeWorkflow(called, function, takes, returns, timeout)
-
-
-def _type(hint: object) -> Any:
-    return None if hint in (None, object, Any, type(None)) else hint
-
-
 class WorkflowContext:
     """A run, for the code of its workflow. On the loop thread.
 
@@ -273,6 +211,68 @@ class WorkflowContext:
             return row.kind == kind and row.name == wanted
 
         return await self._keeper.receive(key, what, fits, within, asks)
+
+
+Code = Callable[[WorkflowContext, Any], Awaitable[Any]]
+
+
+@dataclass(frozen=True)
+class CodeWorkflow(Pattern):
+    """A workflow as an `async` function, made by `coded`."""
+
+    name: str
+    function: Code
+    input: Any = None
+    """The type of the input of a run; None: any JSON value."""
+    returns: Any = None
+    """The type of the result; None: what JSON can say."""
+    timeout: float | None = None
+    """Seconds for a run."""
+
+    async def play(self, run: RunContext, value: object) -> object:
+        return await self.function(
+            WorkflowContext(run, self.name, self.input), read_value(self.name, self.input, value)
+        )
+
+    def parts(self) -> Iterator[Target]:
+        return iter(())
+
+    @property
+    def body(self) -> str:
+        """Where its code is."""
+        return location(self.function)
+
+
+def coded(function: Code, *, name: str | None = None, timeout: float | None = None) -> CodeWorkflow:
+    """A workflow as code, also as a decorator. Raises SpecError with all faults at once.
+
+    Args:
+        function: `async def function(run: WorkflowContext, input)`. The annotation of `input` is the type of the input
+            of a run, that of the result its type; without one, what JSON can say.
+        name: Its name for the engine. None: that of the function. Default: None.
+        timeout: Seconds for a run; waiting for people does not count. None: the default of the engine. Default: None.
+    """
+    called = name if name is not None else getattr(function, "__name__", "")
+    faults = list(id_faults("workflow", called, "name"))
+    faults += seconds_faults(called, "timeout", timeout)
+    if not inspect.iscoroutinefunction(function):
+        faults.append(SpecFault(called, f"must be an async function of the run and its input, got {function!r}"))
+    elif len(inspect.signature(function).parameters) != 2:
+        faults.append(SpecFault(called, f"must take the run and its input, not {inspect.signature(function)}"))
+    if faults:
+        raise SpecError(faults)
+    hints = get_type_hints(function)
+    given = [hints.get(each) for each in inspect.signature(function).parameters]
+    takes, returns = _type(given[1]), _type(hints.get("return"))
+    type_faults(called, "input", takes, faults)
+    type_faults(called, "returns", returns, faults)
+    if faults:
+        raise SpecError(faults)
+    return CodeWorkflow(called, function, takes, returns, timeout)
+
+
+def _type(hint: object) -> Any:
+    return None if hint in (None, object, Any, type(None)) else hint
 
 
 def _digest(run: str, step: str, value: object) -> str:
