@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from actors import MissingExtra, OptionError, RaySpec, ray
+from actors import MissingExtra, OptionError, RaySpec, process, ray
 from actors._ray.connection import is_here, open_fault
 from actors.testing import simulation
 from supervisors import ChildSpec, SpecError, check, child, parse_tree, supervisor, tasks
@@ -157,9 +157,11 @@ async def test_without_ray_a_spawn_raises_what_names_the_extra() -> None:
             await s.runtime.spawn(Performer, host=ray())
 
 
-def test_a_simulation_refuses_ray_in_words() -> None:
-    with simulation() as world, pytest.raises(ValueError, match="does not run in a simulation"):
-        world.spawn(Performer, host=ray())
+def test_in_a_simulation_a_node_of_ray_is_a_process_like_any_other() -> None:
+    with simulation() as world:
+        first, second = world.spawn(Performer, host=ray()), world.spawn(Performer, host=process())
+        assert (first.ask("here"), second.ask("there")) == ("here", "there")
+        assert first.ask(cast.pid) != second.ask(cast.pid)
 
 
 @pytest.mark.parametrize("address", ["auto", "local", "127.0.0.1:6379", "localhost:6379", "[::1]:6379"])

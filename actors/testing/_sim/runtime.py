@@ -108,9 +108,12 @@ class SimRuntime(Runtime):
         self.thread_host = GreenletHost(self, self, self.strands)
 
     def make_place_host(self, spec: PlaceSpec) -> PlaceHost:
-        """Makes the host of the actors in processes of their own, which are simulated."""
-        self.processes = SimProcesses(self)
-        self.has_processes(self.processes)
+        """Makes the host of the actors in processes of their own, which are simulated. A node of Ray is such a process,
+        and its lease never ends.
+        """
+        if self.processes is None:
+            self.processes = SimProcesses(self)
+            self.has_processes(self.processes)
         host = self.place_hosts[spec.kind] = PlaceHost(self, self.processes)
         return host
 
