@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from enum import Enum, StrEnum
 from typing import Any, cast
 
@@ -121,7 +121,7 @@ class Child:
     """Requests that wait until it has been stopped and is up again."""
     undo: DesiredState = DesiredState.REST
     """Its state after a failed start that a request asked for."""
-    stoppers: list[object] = field(default_factory=list)
+    stoppers: tuple[object, ...] = ()
     """Requests that wait until it has stopped."""
 
     @property

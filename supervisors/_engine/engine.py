@@ -262,7 +262,7 @@ class Engine:
             else:
                 self._out.refuse(request, NotFound(self._path, id))
         elif child.live:
-            child.stoppers.append(request)
+            child.stoppers += (request,)
             self._terminate(child, now)
         elif child.state in (ChildState.STOPPED, ChildState.DECLINED):
             self._out.answer(request, None)
@@ -861,7 +861,7 @@ class Engine:
         for request in (child.starter, *child.stoppers, *child.restarters):
             self._out.refuse(request, ShuttingDown(self._path))
         child.starter = None
-        child.stoppers.clear()
+        child.stoppers = ()
         child.restarters = ()
 
     def _finish_if_empty(self) -> None:
@@ -959,7 +959,7 @@ class Engine:
         self._refuse_start(child, reason)
         for request in child.stoppers:
             self._out.answer(request, None)
-        child.stoppers.clear()
+        child.stoppers = ()
 
     def _refuse_start(self, child: Child, reason: ExitReason) -> None:
         if child.starter is not None:
