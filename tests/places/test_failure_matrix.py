@@ -362,6 +362,15 @@ async def test_places_go_on_when_what_forked_them_ends_and_new_ones_start() -> N
 
 
 @in_loop
+async def test_without_memory_for_a_process_the_start_fails_with_its_error() -> None:
+    async with stage() as s:
+        with pytest.raises(StartError, match="fork failed: .*Cannot allocate memory") as caught:
+            await s.runtime.spawn(Performer, host=placing(preload=["tests.places.forkless"]))
+        assert isinstance(caught.value.__cause__, OSError)
+        assert len(s.pids()) == 1, "that which forks the others"
+
+
+@in_loop
 async def test_an_import_that_starts_a_thread_is_refused_by_its_name() -> None:
     async with stage() as s:
         with pytest.raises(StartError, match="started the thread 'a thread of an import'") as caught:

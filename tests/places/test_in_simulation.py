@@ -40,6 +40,7 @@ OF_THE_SYSTEM = {
     "test_a_process_over_its_memory_limit_is_ended",
     "test_the_stack_of_a_segfault_is_in_the_error",
     "test_without_a_memory_limit_nothing_looks_at_the_memory",
+    "test_without_memory_for_a_process_the_start_fails_with_its_error",
 }
 """The tests of what the operating system does."""
 
