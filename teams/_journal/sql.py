@@ -36,6 +36,7 @@ from teams._journal import lease as leases
 from teams._journal.decide import Head, Heads, Write, begun, decide, transacted
 from teams._journal.errors import NotStorable, StoreAway, StoreRefused, without_password
 from teams._journal.memory import wall
+from teams._journal.process import has_ended, own_name
 from teams._journal.rows import (
     ENDED,
     Definition,
@@ -300,7 +301,13 @@ class SqlStore:
             now = self._now(connection)
             if self._dialect.exclusive:
                 connection.execute(update(ENGINE).where(ENGINE.c.lease_until > now).values(lease_until=now))
-            row = {"host": host, "pid": pid, "started_at": now, "lease_until": leases.until(now, lease)}
+            row: dict[str, object] = {
+                "host": host,
+                "pid": pid,
+                "started_at": now,
+                "lease_until": leases.until(now, lease),
+            }
+            row["process"] = own_name()
             epoch: int = connection.execute(insert(ENGINE).values(row).returning(ENGINE.c.epoch)).scalar_one()
             return epoch
 
@@ -352,7 +359,7 @@ class SqlStore:
         """All engines, by epoch."""
         with self._reading() as connection:
             rows = connection.execute(select(ENGINE).order_by(ENGINE.c.epoch)).all()
-        return [EngineRow(f"{row.host}:{row.pid}:{row.epoch}", *row) for row in rows]
+        return [EngineRow(f"{row.host}:{row.pid}:{row.epoch}", *row[:5]) for row in rows]
 
     # Writing
 
@@ -483,7 +490,7 @@ class SqlStore:
     def _claim(self, connection: Connection, epoch: int, limit: int, workflows: Collection[str] | None) -> set[str]:
         now = self._now(connection)
         alive = select(ENGINE.c.epoch).where(ENGINE.c.lease_until > now)
-        if connection.execute(alive.where(ENGINE.c.epoch == epoch)).first() is None:
+        if epoch not in self._living(connection, now):
             return set()
         free: list[ColumnElement[bool]] = [or_(RUN.c.owner.is_(None), RUN.c.owner.not_in(alive))]
         if workflows is not None:
@@ -507,6 +514,15 @@ class SqlStore:
             again = select(RUN.c.id).where(RUN.c.id.in_(sorted(self._unsure)), RUN.c.owner == epoch)
             ids |= set(connection.execute(again).scalars())
         return ids
+
+    def _living(self, connection: Connection, now: int) -> set[int]:
+        """The engines that have a lease. The lease of one whose process has ended on this machine ends here."""
+        leased = select(ENGINE.c.epoch, ENGINE.c.process).where(ENGINE.c.lease_until > now).order_by(ENGINE.c.epoch)
+        found = {row.epoch: row.process for row in connection.execute(leased)}
+        gone = [epoch for epoch, process in found.items() if process is not None and has_ended(process)]
+        if gone:
+            connection.execute(update(ENGINE).where(ENGINE.c.epoch.in_(gone)).values(lease_until=now))
+        return found.keys() - gone
 
     def purge(self, now: int, limit: int) -> int:
         """Deletes at most `limit` ended runs whose `retain_until` is over."""
