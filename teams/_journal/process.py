@@ -1,4 +1,4 @@
-"""Which process this is, and whether such a process has ended: then nobody has to wait for the end of its lease.
+"""Which process this is, and whether such a process has ended: its lease ends with it then.
 
 Only Linux tells that for certain, and only of processes that the caller shares the machine and the namespace with. Of
 all others nothing is known, and their lease counts.
