@@ -186,6 +186,14 @@ class MemoryRunStore:
         """The untaken messages, in the order of their arrival."""
         return [row for row in self.tables.inbox.values() if row.taken is None and (run is None or row.run == run)]
 
+    def inbox_of(self, runs: Collection[str]) -> dict[str, list[InboxRow]]:
+        """The untaken messages to several runs; no key for a run that has none."""
+        found: dict[str, list[InboxRow]] = {}
+        for row in self.inbox():
+            if row.run in runs:
+                found.setdefault(row.run, []).append(row)
+        return found
+
     def schedules(self) -> list[ScheduleRow]:
         """All schedules, by id."""
         return [row for _, row in sorted(self.tables.schedules.items())]

@@ -481,7 +481,7 @@ class SqlStore:
         def work(connection: Connection) -> list[RunRow]:
             ids = self._claim(connection, epoch, limit, workflows)
             self._unsure |= ids
-            return self._runs_of(connection, select(RUN).where(RUN.c.id.in_(sorted(ids)))) if ids else []
+            return self._runs_of(connection, select(RUN).where(self._dialect.among(RUN.c.id, ids))) if ids else []
 
         claimed = self._transact(work)
         self._unsure.clear()
@@ -509,9 +509,10 @@ class SqlStore:
             found.update((row.id, row) for row in connection.execute(query))
         ids = {row.id for row in sorted(found.values(), key=_first)[: min(limit, _MOST)]}
         if ids:
-            connection.execute(update(RUN).where(RUN.c.id.in_(sorted(ids))).values(owner=epoch, epoch=epoch))
+            mine = self._dialect.among(RUN.c.id, ids)
+            connection.execute(update(RUN).where(mine).values(owner=epoch, epoch=epoch))
         if self._unsure:
-            again = select(RUN.c.id).where(RUN.c.id.in_(sorted(self._unsure)), RUN.c.owner == epoch)
+            again = select(RUN.c.id).where(self._dialect.among(RUN.c.id, self._unsure), RUN.c.owner == epoch)
             ids |= set(connection.execute(again).scalars())
         return ids
 
@@ -591,7 +592,7 @@ class SqlStore:
 
     def entries_of(self, runs: Collection[str]) -> dict[str, list[JournalEntry]]:
         """The entries of several runs, in order; no key for a run that has none."""
-        query = select(ENTRY).where(ENTRY.c.run.in_(sorted(runs))).order_by(ENTRY.c.run, ENTRY.c.seq)
+        query = select(ENTRY).where(self._dialect.among(ENTRY.c.run, runs)).order_by(ENTRY.c.run, ENTRY.c.seq)
         found: dict[str, list[JournalEntry]] = {}
         for entry in self._read(lambda connection: self._entries_of(connection, query)):
             found.setdefault(entry.run, []).append(entry)
@@ -599,10 +600,18 @@ class SqlStore:
 
     def inbox(self, run: str | None = None) -> list[InboxRow]:
         """The untaken messages, in the order of their arrival."""
+        return self._messages(*(() if run is None else (INBOX.c.run == run,)))
+
+    def inbox_of(self, runs: Collection[str]) -> dict[str, list[InboxRow]]:
+        """The untaken messages to several runs; no key for a run that has none."""
+        found: dict[str, list[InboxRow]] = {}
+        for row in self._messages(self._dialect.among(INBOX.c.run, runs)):
+            found.setdefault(row.run, []).append(row)
+        return found
+
+    def _messages(self, *those: ColumnElement[bool]) -> list[InboxRow]:
         columns = [INBOX.c[name] for name in InboxRow.__slots__]
-        query = select(*columns).where(text("taken IS NULL")).order_by(INBOX.c.number)
-        if run is not None:
-            query = query.where(INBOX.c.run == run)
+        query = select(*columns).where(text("taken IS NULL"), *those).order_by(INBOX.c.number)
 
         def found(connection: Connection) -> list[InboxRow]:
             rows: Sequence[Any] = connection.execute(query).all()

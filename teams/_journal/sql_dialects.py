@@ -13,9 +13,12 @@ from pathlib import Path
 from typing import Any, ClassVar, Final, Protocol, TypeAlias
 
 from sqlalchemy import (
+    ARRAY,
     URL,
     BigInteger,
     Boolean,
+    Column,
+    ColumnElement,
     Connection,
     Double,
     Engine,
@@ -23,9 +26,13 @@ from sqlalchemy import (
     NullPool,
     Table,
     Text,
+    any_,
     create_engine,
     event,
+    func,
     inspect,
+    literal,
+    select,
 )
 from sqlalchemy.exc import DBAPIError
 
@@ -73,6 +80,10 @@ class Dialect(Protocol):
 
     def read_only(self, connection: Connection) -> bool:
         """Whether the database takes no writes."""
+        ...
+
+    def among(self, column: Column[Any], values: Iterable[str]) -> ColumnElement[bool]:
+        """Whether the column has one of these values, which are one parameter together."""
         ...
 
     def heads(self, connection: Connection, ids: Iterable[str]) -> Sequence[Any]:
@@ -196,6 +207,10 @@ class Sqlite:
                 raise
             return True
         return False
+
+    def among(self, column: Column[Any], values: Iterable[str]) -> ColumnElement[bool]:
+        found = func.json_each(json.dumps(list(values))).table_valued("value")
+        return column.in_(select(found.c.value))
 
     def heads(self, connection: Connection, ids: Iterable[str]) -> Sequence[Any]:
         sql = "SELECT id, epoch, seq, state FROM run WHERE id IN (SELECT value FROM json_each(?))"
@@ -336,6 +351,9 @@ class Postgres:
 
     def read_only(self, connection: Connection) -> bool:
         return bool(connection.exec_driver_sql("SHOW transaction_read_only").scalar_one() == "on")
+
+    def among(self, column: Column[Any], values: Iterable[str]) -> ColumnElement[bool]:
+        return column == any_(literal(list(values), ARRAY(Text)))
 
     def heads(self, connection: Connection, ids: Iterable[str]) -> Sequence[Any]:
         # In the order of the ids: two batches that lock the same runs do not deadlock.

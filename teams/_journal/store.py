@@ -116,6 +116,10 @@ class Store(Protocol):
         """The untaken messages to a run, or to all runs, in the order of their arrival."""
         ...
 
+    def inbox_of(self, runs: Collection[str]) -> dict[str, list[InboxRow]]:
+        """The untaken messages to several runs, each in the order of arrival; no key for a run that has none."""
+        ...
+
     def schedules(self) -> list[ScheduleRow]:
         """All schedules, by id."""
         ...

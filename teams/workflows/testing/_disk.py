@@ -283,6 +283,11 @@ class Connection:
         found: list[InboxRow] = self._reading("inbox", run)
         return found
 
+    def inbox_of(self, runs: Collection[str]) -> dict[str, list[InboxRow]]:
+        """The untaken messages to several runs; no key for a run that has none."""
+        found: dict[str, list[InboxRow]] = self._reading("inbox_of", runs)
+        return found
+
     def schedules(self) -> list[ScheduleRow]:
         """All schedules, by id."""
         found: list[ScheduleRow] = self._reading("schedules")

@@ -286,6 +286,9 @@ def test_messages_wait_in_the_order_of_their_arrival(store: Store) -> None:
     assert store.inbox() == sent
     assert store.inbox("run") == sent[:2]
     assert store.inbox("none") == []
+    assert store.inbox_of(["run", "none"]) == {"run": sent[:2]}
+    assert store.inbox_of(["other", "run"]) == {"run": sent[:2], "other": sent[2:]}
+    assert store.inbox_of([]) == {}
 
 
 def test_a_message_is_written_once_and_taken_once(store: Store) -> None:
