@@ -97,6 +97,7 @@ from teams.workflows._engine.said import (
 from teams.workflows._engine.settings import EngineSettings, definition_of
 from teams.workflows._graph.edit import GraphChanges
 from teams.workflows._graph.graph import Graph
+from teams.workflows._run.deadline import Looks
 from teams.workflows._run.keeper import DurableKeeper, Passes
 from teams.workflows._run.play import read_input
 from teams.workflows._run.run import Live, failure
@@ -186,6 +187,7 @@ class Desk(Actor):
         self._wake: Timer | None = None
         self._timers: list[Timer] = []
         self._passes = Passes()
+        self._looks: Looks
         self._records = Records(settings, partial(self.sibling, "store"), partial(self.sibling, "journal"), self._now)
 
     @property
@@ -195,6 +197,7 @@ class Desk(Actor):
 
     async def on_start(self) -> None:  # type: ignore[override]
         kept = self._kept
+        self._looks = Looks(self.runtime.clock)
         if not kept.guarded:
             kept.guarded = True
             when_gone(self, partial(kept.refuse, self.path))
@@ -437,7 +440,7 @@ class Desk(Actor):
         record = RunState(row.id, pattern, value, runtime, self.path, keeper=keeper)
         record.cancelled = keeper.cancelled
         keeper.restore(record, runtime.now())
-        live = Live(record, keeper)
+        live = Live(record, keeper, self._looks)
         self._kept.live[row.id] = live
         return live
 
