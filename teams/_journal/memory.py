@@ -213,6 +213,11 @@ class MemoryRunStore:
         """The earliest `wake_at` of the parked runs."""
         return min(self._wakes(), default=None)
 
+    def lease_left(self, epoch: int) -> float | None:
+        """Seconds until the next lease of another engine ends."""
+        ends = [each.lease_until for each in self.tables.engines.values() if each.epoch != epoch]
+        return leases.left(ends, self.now())
+
     def changed(self) -> bool:
         """Whether another store has written since the last call."""
         before, self._others = self._others, self.tables.writes - self._own

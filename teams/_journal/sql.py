@@ -652,6 +652,13 @@ class SqlStore:
             wake: int | None = connection.execute(query).scalar_one()
             return wake
 
+    def lease_left(self, epoch: int) -> float | None:
+        """Seconds until the next lease of another engine ends."""
+        query = select(ENGINE.c.lease_until).where(ENGINE.c.epoch != epoch)
+        with self._reading() as connection:
+            now = self._now(connection)
+            return leases.left(connection.execute(query.where(ENGINE.c.lease_until > now)).scalars(), now)
+
     def changed(self) -> bool:
         """Whether another process may have written since the last call."""
         with self._reading() as connection:

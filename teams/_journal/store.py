@@ -136,6 +136,12 @@ class Store(Protocol):
         """The earliest `wake_at` of the runs without owner that wait, are paused or blocked."""
         ...
 
+    def lease_left(self, epoch: int) -> float | None:
+        """Seconds until the next lease of another engine than this one ends, unless that is renewed. None: no other
+        engine has one.
+        """
+        ...
+
     def changed(self) -> bool:
         """Whether something may be new since the last call that another process wrote. Cheap: call it often."""
         ...

@@ -355,14 +355,24 @@ class Desk(Actor):
             await self._tell_end(run)
         for run in [run for run in kept.listeners.readers if run not in kept.live]:
             await self._tell_news(run)
-        wake = await self._records.query("next_wake") if self._room() > 0 else None
-        if self._wake is not None:
-            self._wake.cancel()
+        await self._look_in_time(lease)
+        self._crowded = len(claimed) >= room
+
+    async def _look_in_time(self, lease: Lease) -> None:
+        """The next look comes when a parked run is due, or the lease of an engine ends that has died."""
+        room, times = self._room() > 0, list[float]()
+        wake = await self._records.query("next_wake") if room else None
         if wake is not None:
             left = (wake - self._now()) / 1e6
             # What is due and was not claimed is not ours to claim: the lease is over, or another engine has just died.
-            self._wake = self.tell_after(min(LOOK, left) if left > 0 else POLL, LookForRuns())
-        self._crowded = len(claimed) >= room
+            times.append(min(LOOK, left) if left > 0 else POLL)
+        free = await self._records.query("lease_left", lease.epoch) if room else None
+        if free is not None and free < LOOK:  # one that lives has renewed it by then
+            times.append(free)
+        if self._wake is not None:
+            self._wake.cancel()
+        if times:
+            self._wake = self.tell_after(min(times), LookForRuns())
 
     def _room(self) -> int:
         """How many more runs may be awake here."""

@@ -308,6 +308,11 @@ class Connection:
         found: int | None = self._reading("next_wake")
         return found
 
+    def lease_left(self, epoch: int) -> float | None:
+        """Seconds until the next lease of another engine ends."""
+        found: float | None = self._reading("lease_left", epoch)
+        return found
+
     def changed(self) -> bool:
         """Whether another process has written since the last call."""
         self._refuse()
