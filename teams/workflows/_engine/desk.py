@@ -94,7 +94,7 @@ from teams.workflows._engine.said import (
     refused_edit_body,
     retried,
 )
-from teams.workflows._engine.settings import EngineSettings, definition_of
+from teams.workflows._engine.settings import EngineSettings, definition_of, microseconds
 from teams.workflows._graph.edit import GraphChanges
 from teams.workflows._graph.graph import Graph
 from teams.workflows._run.keeper import DurableKeeper, Passes
@@ -186,6 +186,7 @@ class Desk(Actor):
         self._wake: Timer | None = None
         self._timers: list[Timer] = []
         self._passes = Passes()
+        self._now = microseconds(self.runtime.clock.wall)
         self._records = Records(settings, partial(self.sibling, "store"), partial(self.sibling, "journal"), self._now)
 
     @property
@@ -239,9 +240,6 @@ class Desk(Actor):
         if lease is not None:
             with contextlib.suppress(StoreAway):  # the lease ends by itself
                 await self._records.query("release", lease.epoch)
-
-    def _now(self) -> int:
-        return round(self.runtime.clock.wall() * 1e6)
 
     # The lease
 
