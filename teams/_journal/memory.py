@@ -107,7 +107,7 @@ class MemoryRunStore:
             tables.engines[epoch] = replace(engine, lease_until=min(engine.lease_until, self.now()))
         for run in tables.runs.values():
             if run.owner == epoch:
-                tables.runs[run.id] = replace(run, owner=None)
+                tables.runs[run.id] = run._replace(owner=None)
         self._wrote()
 
     def commit(self, units: Sequence[Unit]) -> list[Result]:
@@ -135,7 +135,7 @@ class MemoryRunStore:
             and (run.state in RUNNABLE or (run.wake_at is not None and run.wake_at <= now) or run.id in called)
         ]
         free.sort(key=lambda run: (-run.priority, run.created_at, run.id))
-        taken = [replace(run, owner=epoch, epoch=epoch) for run in free[:limit]]
+        taken = [run._replace(owner=epoch, epoch=epoch) for run in free[:limit]]
         for run in taken:
             tables.runs[run.id] = run
         return taken
@@ -292,7 +292,7 @@ class MemoryRunStore:
                     tables.inbox[row.id] = replace(row, run=run.id)
         elif unit.entries or unit.update:
             run = tables.runs[unit.run]
-            tables.runs[run.id] = replace(run, seq=write.seq, **unit.update)  # type: ignore[arg-type]  # checked names
+            tables.runs[run.id] = run._replace(seq=write.seq, **unit.update)  # type: ignore[arg-type]  # checked names
         if unit.entries:
             tables.entries.setdefault(unit.run, []).extend(unit.entries)
         for row in unit.inbox:

@@ -8,7 +8,6 @@ import os
 import threading
 import zlib
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import replace
 from functools import partial
 from operator import attrgetter
 from pathlib import Path
@@ -767,7 +766,7 @@ class _Batch:
 
     def _change(self, run: str, change: Mapping[str, Value], seq: int) -> None:
         if (start := self.starts.get(run)) is not None:
-            self.starts[run] = replace(start, seq=seq, **change)  # type: ignore[arg-type]  # `Unit` has checked the names
+            self.starts[run] = start._replace(seq=seq, **change)  # type: ignore[arg-type]  # `Unit` has checked the names
             return
         cells = self._changes.setdefault(run, {})
         cells.update(change)
@@ -787,8 +786,7 @@ class _Batch:
     def rows(self) -> list[tuple[object, ...]]:
         """The new runs."""
         return [
-            (*cells[:9], *(self._packed(cells[0], body) for body in cells[9:13]), *cells[13:])
-            for cells in map(_RUN_CELLS, self.starts.values())
+            (*row[:9], *(self._packed(row.id, body) for body in row[9:13]), *row[13:]) for row in self.starts.values()
         ]
 
     def _packed(self, run: str, body: Any) -> Any:
@@ -802,7 +800,6 @@ class _Batch:
 
 
 _DEFINITION_CELLS = attrgetter(*columns_of(DEFINITION))
-_RUN_CELLS = attrgetter(*columns_of(RUN))
 _INBOX_END = attrgetter("by", "at", "taken")
 _BODY_NAMES = frozenset(_BODIES)
 

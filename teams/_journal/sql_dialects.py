@@ -10,6 +10,7 @@ import json
 from collections.abc import Iterable, Sequence
 from functools import cache
 from pathlib import Path
+from types import NoneType
 from typing import Any, ClassVar, Final, Protocol, TypeAlias
 
 from sqlalchemy import (
@@ -365,13 +366,13 @@ class Postgres:
             "SELECT run.id FROM unnest(%s::text[], %s::text[]) AS wanted(workflow, key)"
             " JOIN run ON run.key IS NOT NULL AND run.workflow = wanted.workflow AND run.key = wanted.key"
         )
-        return connection.exec_driver_sql(sql, _turned(list(keys))).scalars().all()
+        return connection.exec_driver_sql(sql, _literals(list(keys))).scalars().all()
 
     def insert(self, connection: Connection, table: Table, rows: Sequence[Cells], *, ignore: bool = False) -> None:
-        connection.exec_driver_sql(_postgres_insert(table, ignore), _turned(rows))
+        connection.exec_driver_sql(_postgres_insert(table, ignore), _literals(rows))
 
     def update(self, connection: Connection, columns: tuple[str, ...], rows: Sequence[Cells]) -> None:
-        connection.exec_driver_sql(_postgres_update(columns), _turned(rows))
+        connection.exec_driver_sql(_postgres_update(columns), _literals(rows))
 
     def take(self, connection: Connection, rows: Sequence[tuple[int, str, str]]) -> None:
         sql = (
@@ -379,7 +380,7 @@ class Postgres:
             " FROM unnest(%s::bigint[], %s::text[], %s::text[]) AS new(taken, id, run)"
             " WHERE inbox.id = new.id AND inbox.run = new.run AND inbox.taken IS NULL"
         )
-        connection.exec_driver_sql(sql, _turned(rows))
+        connection.exec_driver_sql(sql, _literals(rows))
 
     def announce(self) -> None:
         self._news = True
@@ -407,10 +408,34 @@ class Postgres:
         return getattr(error.orig, "sqlstate", None) in ("23505", "40P01", "40001")
 
 
-def _turned(rows: Sequence[Cells]) -> tuple[list[object], ...]:
-    return tuple(map(list, zip(*rows, strict=True)))
+def _literals(rows: Sequence[Cells]) -> tuple[str | list[Any], ...]:
+    """The columns of rows, each as the text of an array. The driver would make these texts cell by cell, which takes
+    three times as long.
+    """
+    return tuple(map(_literal, zip(*rows, strict=True)))
 
 
+def _literal(column: tuple[Any, ...]) -> str | list[Any]:
+    """A column as an array in the input syntax of Postgres (8.15.2 of its manual)."""
+    kinds = set(map(type, column))
+    kinds.discard(NoneType)
+    if kinds == {str}:
+        if None not in column:
+            text = "\0".join(column)
+            if text.count("\0") != len(column) - 1:
+                return list(column)  # the driver refuses the text that has one
+            if "\\" in text or '"' in text:
+                text = text.replace("\\", "\\\\").replace('"', '\\"')
+            return '{"' + text.replace("\0", '","') + '"}'
+    elif kinds == {bytes}:
+        return "{" + ",".join(["NULL" if cell is None else f'"\\\\x{cell.hex()}"' for cell in column]) + "}"
+    elif kinds <= _NUMBERS:
+        text = ",".join(map(str, column))
+        return "{" + (text.replace("None", "NULL") if None in column else text) + "}"
+    return list(column)
+
+
+_NUMBERS: Final = frozenset({int, float, bool})
 _ARRAYS: Final = {Text: "text", BigInteger: "bigint", LargeBinary: "bytea", Double: "double precision", Boolean: "bool"}
 
 

@@ -94,7 +94,7 @@ from teams.workflows._engine.said import (
     refused_edit_body,
     retried,
 )
-from teams.workflows._engine.settings import EngineSettings, definition_of
+from teams.workflows._engine.settings import EngineSettings, definition_of, microseconds
 from teams.workflows._graph.edit import GraphChanges
 from teams.workflows._graph.graph import Graph
 from teams.workflows._run.deadline import Looks
@@ -187,7 +187,8 @@ class Desk(Actor):
         self._wake: Timer | None = None
         self._timers: list[Timer] = []
         self._passes = Passes()
-        self._looks: Looks
+        self._looks = Looks(self.runtime.clock)
+        self._now = microseconds(self.runtime.clock.wall)
         self._records = Records(settings, partial(self.sibling, "store"), partial(self.sibling, "journal"), self._now)
 
     @property
@@ -197,7 +198,6 @@ class Desk(Actor):
 
     async def on_start(self) -> None:  # type: ignore[override]
         kept = self._kept
-        self._looks = Looks(self.runtime.clock)
         if not kept.guarded:
             kept.guarded = True
             when_gone(self, partial(kept.refuse, self.path))
@@ -242,9 +242,6 @@ class Desk(Actor):
         if lease is not None:
             with contextlib.suppress(StoreAway):  # the lease ends by itself
                 await self._records.query("release", lease.epoch)
-
-    def _now(self) -> int:
-        return round(self.runtime.clock.wall() * 1e6)
 
     # The lease
 

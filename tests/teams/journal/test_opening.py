@@ -81,6 +81,13 @@ def test_the_migrations_make_the_tables_of_the_code_in_postgres() -> None:
         assert differences(url.replace("postgresql:", "postgresql+psycopg:", 1)) == []
 
 
+def test_postgres_leaves_room_to_change_rows_of_runs_in_place() -> None:
+    with postgres() as url, psycopg.connect(url) as connection:
+        open_store(url).close()
+        options = connection.execute("SELECT reloptions FROM pg_class WHERE oid = 'run'::regclass").fetchone()
+        assert options == (["fillfactor=50"],)
+
+
 def test_the_code_knows_exactly_the_migrations_there_are() -> None:
     config = Config()
     config.set_main_option("script_location", str(SCRIPTS))
