@@ -186,6 +186,14 @@ class MemoryRunStore:
         """The untaken messages, in the order of their arrival."""
         return [row for row in self.tables.inbox.values() if row.taken is None and (run is None or row.run == run)]
 
+    def inbox_of(self, runs: Collection[str]) -> dict[str, list[InboxRow]]:
+        """The untaken messages to several runs; no key for a run that has none."""
+        found: dict[str, list[InboxRow]] = {}
+        for row in self.inbox():
+            if row.run in runs:
+                found.setdefault(row.run, []).append(row)
+        return found
+
     def schedules(self) -> list[ScheduleRow]:
         """All schedules, by id."""
         return [row for _, row in sorted(self.tables.schedules.items())]
@@ -204,6 +212,11 @@ class MemoryRunStore:
     def next_wake(self) -> int | None:
         """The earliest `wake_at` of the parked runs."""
         return min(self._wakes(), default=None)
+
+    def lease_left(self, epoch: int) -> float | None:
+        """Seconds until the next lease of another engine ends."""
+        ends = [each.lease_until for each in self.tables.engines.values() if each.epoch != epoch]
+        return leases.left(ends, self.now())
 
     def changed(self) -> bool:
         """Whether another store has written since the last call."""

@@ -14,9 +14,12 @@ from types import NoneType
 from typing import Any, ClassVar, Final, Protocol, TypeAlias
 
 from sqlalchemy import (
+    ARRAY,
     URL,
     BigInteger,
     Boolean,
+    Column,
+    ColumnElement,
     Connection,
     Double,
     Engine,
@@ -24,9 +27,13 @@ from sqlalchemy import (
     NullPool,
     Table,
     Text,
+    any_,
     create_engine,
     event,
+    func,
     inspect,
+    literal,
+    select,
 )
 from sqlalchemy.exc import DBAPIError
 
@@ -74,6 +81,10 @@ class Dialect(Protocol):
 
     def read_only(self, connection: Connection) -> bool:
         """Whether the database takes no writes."""
+        ...
+
+    def among(self, column: Column[Any], values: Iterable[str]) -> ColumnElement[bool]:
+        """Whether the column has one of these values, which are one parameter together."""
         ...
 
     def heads(self, connection: Connection, ids: Iterable[str]) -> Sequence[Any]:
@@ -197,6 +208,10 @@ class Sqlite:
                 raise
             return True
         return False
+
+    def among(self, column: Column[Any], values: Iterable[str]) -> ColumnElement[bool]:
+        found = func.json_each(json.dumps(list(values))).table_valued("value")
+        return column.in_(select(found.c.value))
 
     def heads(self, connection: Connection, ids: Iterable[str]) -> Sequence[Any]:
         sql = "SELECT id, epoch, seq, state FROM run WHERE id IN (SELECT value FROM json_each(?))"
@@ -337,6 +352,9 @@ class Postgres:
 
     def read_only(self, connection: Connection) -> bool:
         return bool(connection.exec_driver_sql("SHOW transaction_read_only").scalar_one() == "on")
+
+    def among(self, column: Column[Any], values: Iterable[str]) -> ColumnElement[bool]:
+        return column == any_(literal(list(values), ARRAY(Text)))
 
     def heads(self, connection: Connection, ids: Iterable[str]) -> Sequence[Any]:
         # In the order of the ids: two batches that lock the same runs do not deadlock.

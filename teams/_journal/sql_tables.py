@@ -19,7 +19,7 @@ from sqlalchemy import (
     text,
 )
 
-REVISIONS: Final = ("0001", "0002", "0003")
+REVISIONS: Final = ("0001", "0002", "0003", "0004")
 """The migrations this code knows, oldest first. A database of another revision is newer than the code."""
 VERSION_TABLE: Final = "letitcrash_version"
 APPLICATION_ID: Final = 0x4C495443
@@ -162,5 +162,6 @@ ENGINE = Table(
     _number("pid"),
     _number("started_at"),
     _number("lease_until"),
+    _text("process", null=True),
     sqlite_autoincrement=True,  # an epoch is given out once, also when its row is deleted
 )

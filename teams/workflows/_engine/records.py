@@ -122,10 +122,8 @@ class Records:
         """Runs with their entries and messages. What is said to them from now on comes with the next look."""
 
         def found(store: Store) -> list[tuple[RunRow, list[JournalEntry], list[InboxRow]]]:
-            said: dict[str, list[InboxRow]] = {}
-            for message in store.inbox():
-                said.setdefault(message.run, []).append(message)
-            entries = store.entries_of([row.id for row in claimed])
+            runs = [row.id for row in claimed]
+            said, entries = store.inbox_of(runs), store.entries_of(runs)
             return [(row, entries.get(row.id, []), said.get(row.id, [])) for row in claimed]
 
         return await self.called("entries_of", Apply(found))  # type: ignore[no-any-return]

@@ -171,6 +171,7 @@ def test_a_store_of_the_first_revision_is_brought_to_the_last(tmp_path: Path) ->
     url = empty_file(path)
     with sqlite3.connect(path) as connection:
         connection.execute("DROP INDEX run_retain")
+        connection.execute("ALTER TABLE engine DROP COLUMN process")
         old = "state IN ('done', 'failed', 'cancelled')"
         connection.execute(f"CREATE INDEX run_retain ON run (retain_until) WHERE {old}")
         connection.execute(f"UPDATE {VERSION_TABLE} SET version_num = '0001'")

@@ -160,6 +160,20 @@ def test_a_renewed_lease_keeps_the_runs(somewhere: Place) -> None:
     assert not store.renew(epoch, LEASE)
 
 
+def test_a_store_says_when_the_next_lease_of_another_engine_ends(somewhere: Place) -> None:
+    store = somewhere.open()
+    first = store.register("host", 1, 10.0)
+    assert store.lease_left(first) is None
+    if somewhere.kind == "sqlite":
+        return  # there is no other one
+    second, third = store.register("host", 2, 7.0), store.register("host", 3, 20.0)
+    assert [store.lease_left(each) for each in (first, second, third)] == [7.0, 10.0, 7.0]
+    somewhere.now.advance(6.5)
+    assert store.lease_left(first) == 0.5
+    somewhere.now.advance(0.5)
+    assert [store.lease_left(each) for each in (first, second, third)] == [13.0, 3.0, 3.0]
+
+
 def test_an_engine_whose_lease_is_over_claims_nothing(somewhere: Place) -> None:
     store = somewhere.open()
     epoch = store.register("host", 1, LEASE)
@@ -327,6 +341,9 @@ def test_messages_wait_in_the_order_of_their_arrival(store: Store) -> None:
     assert store.inbox() == sent
     assert store.inbox("run") == sent[:2]
     assert store.inbox("none") == []
+    assert store.inbox_of(["run", "none"]) == {"run": sent[:2]}
+    assert store.inbox_of(["other", "run"]) == {"run": sent[:2], "other": sent[2:]}
+    assert store.inbox_of([]) == {}
 
 
 def test_a_message_is_written_once_and_taken_once(store: Store) -> None:
