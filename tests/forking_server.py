@@ -30,6 +30,7 @@ from typing import Any, NoReturn
 
 IMPORTED = (
     "teams.cli._app",
+    "teams.cli._workflow",
     "teams._journal.sql",
     "teams._journal.migrations",
     "teams.orchestration",
