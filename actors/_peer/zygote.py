@@ -9,6 +9,7 @@ group is killed.
 from __future__ import annotations
 
 import asyncio
+import atexit
 import contextlib
 import fcntl
 import gc
@@ -66,6 +67,10 @@ def main(control: int, lifeline: int) -> None:
     gc.collect()
     gc.freeze()  # what is there stays, and a collection in a child does not copy its pages
     Zygote(socket.socket(fileno=control), lifeline).run()
+    atexit._run_exitfuncs()
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(0)  # its modules need not be taken apart: the program waits for this end
 
 
 class Spare(NamedTuple):
@@ -237,6 +242,7 @@ class Zygote:
             return
         self._preloaded.add(name)
         self._give_up_spare()  # it would import the module itself
+        self._tell("imports")
         arm(self._lifeline)  # an import may take for ever
         with contextlib.suppress(BaseException):  # of the user's module, which raises anything
             if name == "__main__":
@@ -244,6 +250,7 @@ class Zygote:
             else:
                 importlib.import_module(name)
         disarm(self._lifeline)
+        self._tell("ready")
         gc.collect()
         gc.freeze()
 

@@ -26,6 +26,30 @@ LONGEST = 1 << 17
 _CODE = "import sys; sys.path[:] = {path!r}; from actors._peer.zygote import main; main({control}, {lifeline})"
 
 
+class Zygote(Protocol):
+    """The process of a zygote, as `subprocess` has it."""
+
+    pid: int
+    returncode: Any
+
+    def kill(self) -> None:
+        """Ends it at once."""
+
+    def wait(self) -> int:
+        """Returns when it has ended."""
+
+
+def start_zygote(control: int, lifeline: int) -> Zygote:
+    """Starts a zygote with these descriptors, in a group of its own. Raises OSError."""
+    code = _CODE.format(path=sys.path, control=control, lifeline=lifeline)
+    return subprocess.Popen(  # noqa: S603 - this interpreter
+        [sys.executable, *subprocess._args_from_interpreter_flags(), "-c", code],  # type: ignore[attr-defined]
+        stdin=subprocess.DEVNULL,
+        pass_fds=[control, lifeline],
+        process_group=0,
+    )
+
+
 class Launched(Protocol):
     """What has asked for a process, and is told of it on the loop thread."""
 
@@ -47,7 +71,7 @@ class Launcher:
 
     def __init__(self, runtime: LoopOwner) -> None:
         self._runtime = runtime
-        self._zygote: subprocess.Popen[bytes] | None = None
+        self._zygote: Zygote | None = None
         self._control: socket.socket | None = None
         self._lifeline = -1
         self._out: deque[tuple[bytes, Sequence[int]]] = deque()
@@ -59,6 +83,7 @@ class Launcher:
         self._running: dict[int, Launched] = {}
         self._asked = 0
         self._ready = False
+        """Whether the zygote imports nothing, and so takes the next request."""
 
     @property
     def pid(self) -> int | None:
@@ -93,13 +118,7 @@ class Launcher:
         here, there = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         reader, self._lifeline = os.pipe()
         try:
-            code = _CODE.format(path=sys.path, control=there.fileno(), lifeline=reader)
-            self._zygote = subprocess.Popen(  # noqa: S603 - this interpreter
-                [sys.executable, *subprocess._args_from_interpreter_flags(), "-c", code],  # type: ignore[attr-defined]
-                stdin=subprocess.DEVNULL,
-                pass_fds=[there.fileno(), reader],
-                process_group=0,
-            )
+            self._zygote = start_zygote(there.fileno(), reader)
         except BaseException:
             here.close()
             os.close(self._lifeline)
@@ -149,6 +168,8 @@ class Launcher:
         match news:
             case ("ready",):
                 self._ready = True
+            case ("imports",):
+                self._ready = False
             case ("forked", number, pid):
                 launched = self._waiting.pop(number, None)
                 if launched is not None:
