@@ -54,9 +54,29 @@ def disarm(lifeline: int) -> None:
     fcntl.fcntl(lifeline, fcntl.F_SETFL, fcntl.fcntl(lifeline, fcntl.F_GETFL) & ~os.O_ASYNC)
 
 
+def open_streams() -> None:
+    """Opens the standard streams that the program has closed, as a daemon does: no other descriptor of this process or
+    of a place gets their numbers.
+    """
+    for number in range(3):
+        try:
+            os.fstat(number)
+        except OSError:
+            os.set_inheritable(os.open(os.devnull, os.O_RDWR), True)
+
+
+def flush() -> None:
+    """Writes what waits in the output streams. One that is closed, or whose reader is gone, loses it."""
+    for stream in (sys.stdout, sys.stderr):
+        if stream is not None:
+            with contextlib.suppress(OSError, ValueError):
+                stream.flush()
+
+
 def main(control: int, lifeline: int) -> None:
     """The whole life of the zygote."""
     arm(lifeline)
+    open_streams()
     for each in (signal.SIGINT, signal.SIGHUP, signal.SIGQUIT, signal.SIGTSTP):
         signal.signal(each, signal.SIG_IGN)
     for name in _IMPORTED:
@@ -68,8 +88,7 @@ def main(control: int, lifeline: int) -> None:
     gc.freeze()  # what is there stays, and a collection in a child does not copy its pages
     Zygote(socket.socket(fileno=control), lifeline).run()
     atexit._run_exitfuncs()
-    sys.stdout.flush()
-    sys.stderr.flush()
+    flush()
     os._exit(0)  # its modules need not be taken apart: the program waits for this end
 
 
@@ -192,8 +211,7 @@ class Zygote:
     def _fork_one(self) -> Spare:
         """Forks a process that waits for its place. Raises OSError."""
         here, there = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-        sys.stdout.flush()
-        sys.stderr.flush()
+        flush()
         try:
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore", DeprecationWarning)  # native threads of a library, which it looks after
@@ -223,8 +241,7 @@ class Zygote:
             traceback.print_exc()
         finally:
             with contextlib.suppress(BaseException):
-                sys.stdout.flush()
-                sys.stderr.flush()
+                flush()
             os._exit(code)
 
     def _cpus(self, wanted: int | None) -> set[int] | None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import fcntl
 import os
 import pickle
 import signal
@@ -21,12 +22,14 @@ from typing import TYPE_CHECKING, Any, Protocol
 if TYPE_CHECKING:
     from actors._place.carrier import LoopOwner
 
+FIRST = 3
+"""The first descriptor after the standard streams."""
 LONGEST = 1 << 17
 """The most bytes of a message between the launcher and the zygote."""
 _CODE = "import sys; sys.path[:] = {path!r}; from actors._peer.zygote import main; main({control}, {lifeline})"
 
 
-class Zygote(Protocol):
+class ZygoteProcess(Protocol):
     """The process of a zygote, as `subprocess` has it."""
 
     pid: int
@@ -39,7 +42,7 @@ class Zygote(Protocol):
         """Returns when it has ended."""
 
 
-def start_zygote(control: int, lifeline: int) -> Zygote:
+def start_zygote(control: int, lifeline: int) -> ZygoteProcess:
     """Starts a zygote with these descriptors, in a group of its own. Raises OSError."""
     code = _CODE.format(path=sys.path, control=control, lifeline=lifeline)
     return subprocess.Popen(  # noqa: S603 - this interpreter
@@ -71,7 +74,7 @@ class Launcher:
 
     def __init__(self, runtime: LoopOwner) -> None:
         self._runtime = runtime
-        self._zygote: Zygote | None = None
+        self._zygote: ZygoteProcess | None = None
         self._control: socket.socket | None = None
         self._lifeline = -1
         self._out: deque[tuple[bytes, Sequence[int]]] = deque()
@@ -117,15 +120,19 @@ class Launcher:
     def _begin(self) -> None:
         here, there = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         reader, self._lifeline = os.pipe()
+        theirs: list[int] = []
         try:
-            self._zygote = start_zygote(there.fileno(), reader)
+            for each in (there.fileno(), reader):  # never the number of a stream that this program has closed
+                theirs.append(fcntl.fcntl(each, fcntl.F_DUPFD_CLOEXEC, FIRST))
+            self._zygote = start_zygote(*theirs)
         except BaseException:
             here.close()
             os.close(self._lifeline)
             raise
         finally:
             there.close()
-            os.close(reader)
+            for each in (reader, *theirs):
+                os.close(each)
         here.setblocking(False)
         self._control, self._ready = here, False
         self._runtime.context.copy().run(self._runtime.loop.add_reader, here.fileno(), self._readable)

@@ -32,7 +32,7 @@ def zygotes_are_forked(request: pytest.FixtureRequest, monkeypatch: pytest.Monke
         return
     server: forked.Server = request.getfixturevalue("forking")
 
-    def start(control: int, lifeline: int) -> launcher.Zygote:
+    def start(control: int, lifeline: int) -> launcher.ZygoteProcess:
         code = launcher._CODE.format(path=sys.path, control=control, lifeline=lifeline)
         zygote = forked.Program(["-c", code], stdin=forked.DEVNULL, pass_fds=[control, lifeline], by=server)
         SESSIONS.setdefault(os.environ.get(MARK, ""), set()).add(zygote.pid)
