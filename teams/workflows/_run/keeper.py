@@ -623,8 +623,7 @@ class DurableKeeper:
         self.set_aside()
         now, keep = self._now(), self._retain.get(state)
         self._add("ended", "", body=encode(state))
-        last = replace(
-            self.row,
+        last = self.row._replace(
             state=state,
             result=result,
             error=error,
@@ -647,8 +646,7 @@ class DurableKeeper:
         if self.has_ended:
             return
         row, now = self.row, self._now()
-        self._follow = replace(
-            row,
+        self._follow = row._replace(
             id=id,
             key=None,
             parent=row.id,
@@ -824,7 +822,7 @@ class DurableKeeper:
         self._definition = definition
         self._first_version = self._first_version or self.row.version
         total = len(workflow.graph.nodes)
-        self.row = replace(self.row, version=definition.version, total=total)
+        self.row = self.row._replace(version=definition.version, total=total)
         self._decide_edit(id, body, message)
         self.update(version=definition.version, total=total)
         if self._edited is not None:
