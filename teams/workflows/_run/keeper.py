@@ -28,6 +28,7 @@ from teams._members.results import Outcome
 from teams._runs.pattern import Pattern
 from teams._runs.state import BEGAN, RunState
 from teams.errors import NoCapableAgent, StepFailed, StepTimeout
+from teams.workflows._run.limit import TimeLimit
 from teams.workflows._run.transaction import StepTransaction, Transaction
 from teams.workflows._run.values import adapter, read, write, written
 from teams.workflows.errors import AgentMissing, Diverged, TakenOver, TooManyEntries
@@ -164,14 +165,7 @@ class DurableKeeper:
         self._lost = lost
         self._waits = waits
         self._seq = 0
-        self._people: set[str] = set()
-        """The steps that wait for people."""
-        self._people_since = 0
-        self._with_people = 0
-        """Microseconds in which the run waited for people, up to `_people_since`."""
-        self._paused_at: int | None = None
-        self._held = 0
-        """Microseconds in which the run was paused, until it went on."""
+        self._limit = TimeLimit()
         self._entries: list[JournalEntry] = []
         self._taken: list[str] = []
         self._update: dict[str, Any] = {}
@@ -255,7 +249,7 @@ class DurableKeeper:
             case "began" | "asked":
                 self._began[key] = entry
                 if entry.kind == "asked":
-                    self._asks(key, entry.at)
+                    self._limit.asks(key, entry.at)
                 said = None if entry.body is None else decode(entry.body)
                 if isinstance(said, str):
                     self._declared[key] = said
@@ -263,7 +257,7 @@ class DurableKeeper:
                 self._noted[key] = entry
             case "done" | "failed" | "slept" | "signalled" | "answered" | "expired":
                 self._began.pop(key, None)
-                self._asks_no_more(key, entry.at)
+                self._limit.asks_no_more(key, entry.at)
                 self._stored[key] = entry
                 if entry.kind in ("signalled", "answered") and entry.body is not None:
                     taken = decode(entry.body)["id"]
@@ -288,7 +282,7 @@ class DurableKeeper:
                 self._noted = {k: each for k, each in self._noted.items() if not 0 < first <= each.seq}
                 self._kept = {k: each for k, each in self._kept.items() if not _failed(each)}
                 self.cancelled, self.undo_nothing = None, False
-                self._with_people, self._people_since, self._held = 0, entry.at, 0
+                self._limit.begin_again(entry.at)
 
     def _read_edited(self, entry: JournalEntry) -> None:
         said = decode(entry.body or b"{}")
@@ -305,11 +299,10 @@ class DurableKeeper:
             self._journalled.add(row.id)
             del self._kept[key]
         elif "pause" in said:
-            self._paused_at = said["pause"]
+            self._limit.pause(said["pause"])
             del self._kept[key]
         elif "go_on" in said:
-            if self._paused_at is not None:
-                self._held, self._paused_at = self._held + said["go_on"] - self._paused_at, None
+            self._limit.go_on(said["go_on"])
             del self._kept[key]
         elif "cancel" in said:
             self.cancelled, self.undo_nothing = said["cancel"], not said["undo"]
@@ -512,9 +505,9 @@ class DurableKeeper:
         if self.has_ended:
             return
         started = {} if self.row.started_at is not None else {"started_at": now}
-        if self._paused_at is not None:
+        if self._limit.paused:
             self._add("kept", "(go on)", body=encode({"go_on": now}))
-            self._held, self._paused_at = self._held + now - self._paused_at, None
+            self._limit.go_on(now)
         self.update(state="running", waiting_for=None, wake_at=None, owner=self.row.epoch, **started)
 
     def taken_up(self, now: int) -> None:
@@ -525,7 +518,7 @@ class DurableKeeper:
             or row.waiting_for is not None
             or row.wake_at is not None
             or row.started_at is None
-            or self._paused_at is not None
+            or self._limit.paused
         ):
             self.running(now)
 
@@ -539,8 +532,10 @@ class DurableKeeper:
 
     def pause(self) -> None:
         """The run stops where it is."""
-        self.paused, self._paused_at = True, self._now()
-        self._add("kept", "(pause)", body=encode({"pause": self._paused_at}))
+        now = self._now()
+        self.paused = True
+        self._limit.pause(now)
+        self._add("kept", "(pause)", body=encode({"pause": now}))
         self.set_aside()
         self.update(state="paused", waiting_for="resume", wake_at=None, owner=None)
 
@@ -600,20 +595,7 @@ class DurableKeeper:
     @property
     def deadline(self) -> int | None:
         """When the run has to be ended, in UTC microseconds. None: at no time, or not while it waits for people."""
-        if self.row.deadline is None or self._people:
-            return None
-        return self.row.deadline + self._with_people + self._held
-
-    def _asks(self, step: str, at: int) -> None:
-        if not self._people:
-            self._people_since = at
-        self._people.add(step)
-
-    def _asks_no_more(self, step: str, at: int) -> None:
-        if step in self._people:
-            self._people.remove(step)
-            if not self._people:
-                self._with_people += at - self._people_since
+        return self._limit.due(self.row.deadline)
 
     def ended(self, state: EndState, result: bytes | None, error: bytes | None) -> None:
         """Has the end of the run written. The first end counts."""
@@ -708,7 +690,7 @@ class DurableKeeper:
             return (False, None) if known.kind == "expired" else (True, decode(known.body or b"{}").get("value"))
         until = await self._until(step, what, within, asks)
         row = await self._wait(step, LongWait(what, until), fits)
-        self._asks_no_more(step, self._now())
+        self._limit.asks_no_more(step, self._now())
         if row is None:
             self._lived[step] = self._add("expired", step)
             return False, None
@@ -728,7 +710,7 @@ class DurableKeeper:
             body = encode({"what": what, "until": until, "asks": asks})
             entry = self._add("began" if asks is None else "asked", step, body=body)
             if asks is not None:
-                self._asks(step, entry.at)
+                self._limit.asks(step, entry.at)
         self._lived[step] = entry
         await self.written()
         assert entry.body is not None
