@@ -21,7 +21,7 @@ from teams._runs.pattern import Pattern
 from teams.cli._text import result_text
 from teams.workflows._engine.engine import engine
 from teams.workflows._engine.ref import EngineRef
-from teams.workflows._graph.node import AskPerson, CallFunction, Nested, Node, Sleep, WaitForSignal
+from teams.workflows._graph.node import AskPerson, CallFunction, ContinueRun, Nested, Node, Sleep, WaitForSignal
 from teams.workflows._graph.workflow import Workflow
 from teams.workflows._run.keeper import step_of
 from teams.workflows._run.values import adapter
@@ -32,6 +32,10 @@ LONGEST = 60.0
 _SHOWN = 200
 
 _NOTHING = object()
+
+
+class _EndsHere(Exception):
+    """A dry run ends where a run goes on in a new one."""
 
 
 class Called(NamedTuple):
@@ -55,6 +59,8 @@ class DryRun:
     """Why, by step."""
     result: Any = None
     error: Exception | None = None
+    continues: bool = False
+    """Whether it ended where a run goes on in a new one."""
 
     def lines(self) -> Iterator[str]:
         """For people."""
@@ -66,7 +72,9 @@ class DryRun:
         places = {step: number for number, step in enumerate(self.order)}
         for step, text in sorted(told, key=lambda each: places[step_of(each[0])]):
             yield f"{cut(step)}  {text}"
-        if self.error is None:
+        if self.continues:
+            yield f"goes on in a new run with  {result_text(self.result)}"
+        elif self.error is None:
             yield f"result  {result_text(self.result)}"
 
     @property
@@ -84,6 +92,7 @@ class DryRun:
             "calls": [each._asdict() for each in self.calls],
             "skipped": self.skipped,
             "result": self.result,
+            "continues": self.continues,
             "error": None if self.error is None else self.why,
         }
 
@@ -109,7 +118,10 @@ def dry_run(workflow: Workflow, known: Mapping[str, Pattern], value: object, stu
         try:
             found.result = run.get(timeout=2 * LONGEST)
         except Exception as error:  # noqa: BLE001 - that of the run, which is told
-            found.error = error
+            if stubber.ended_with is None:
+                found.error = error
+            else:
+                found.continues, found.result = True, stubber.ended_with.input
         for entry in run.history().get():
             if entry.kind == "skipped":
                 found.skipped[entry.step] = str(decode(entry.body or b"null"))
@@ -125,6 +137,8 @@ class _Stubber:
         self._calls = calls
         self._steps: set[str] = set()
         self.faults: list[SpecFault] = []
+        self.ended_with: Called | None = None
+        """The step that ends the run, and has another one go on."""
 
     def unknown(self) -> Iterator[SpecFault]:
         """Stubs of steps that there are not."""
@@ -142,6 +156,9 @@ class _Stubber:
         self._steps.add(name)
         what, given = node.what, self._given(node, name)
         input = node.input
+        if isinstance(what, ContinueRun):
+            end = CallFunction(self._end(name, node.title))
+            return dataclasses.replace(node, what=end, input=what.input, on_failure="stop")
         if isinstance(what, Nested) and name not in self._stubs:
             inner = self._known.get(what.workflow) if what.definition is None else what.definition
             if isinstance(inner, Workflow) and inner.name not in around:
@@ -166,6 +183,13 @@ class _Stubber:
             quality=None,
             returns=returns,
         )
+
+    def _end(self, name: str, title: str) -> Callable[[Any], Any]:
+        def end(value: Any) -> Any:
+            self.ended_with = Called(name, title, value, None)
+            raise _EndsHere
+
+        return end
 
     def _given(self, node: Node, name: str) -> dict[str, Any]:
         """What was given for the step, and for each of its iterations, as the step returns it."""

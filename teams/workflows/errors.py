@@ -176,8 +176,8 @@ class NeedsEngine(WorkflowError):
 
     def describe(self) -> str:
         return (
-            f"step {self.step!r} of workflow {self.workflow!r} waits for what only an engine knows: give the workflow "
-            "to engine()"
+            f"step {self.step!r} of workflow {self.workflow!r} needs what only a run of an engine has: give the "
+            "workflow to engine(), and start it there (as a step of another workflow it cannot end the run)"
         )
 
 

@@ -94,9 +94,10 @@ from teams.workflows._engine.said import (
     refused_edit_body,
     retried,
 )
-from teams.workflows._engine.settings import EngineSettings, definition_of
+from teams.workflows._engine.settings import EngineSettings
 from teams.workflows._graph.edit import GraphChanges
 from teams.workflows._graph.graph import Graph
+from teams.workflows._graph.workflow import definition_of
 from teams.workflows._run.keeper import DurableKeeper, Passes
 from teams.workflows._run.play import read_input
 from teams.workflows._run.run import Live, failure

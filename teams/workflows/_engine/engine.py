@@ -46,8 +46,9 @@ from teams.workflows._engine.journal import JournalWriter, StoreActor
 from teams.workflows._engine.ref import EngineRef
 from teams.workflows._engine.scheduler import ScheduleActor
 from teams.workflows._engine.settings import RETAIN, EngineSettings
-from teams.workflows._graph.check import unknown_names
+from teams.workflows._graph.check import nested_continue_faults, unknown_names
 from teams.workflows._graph.edit import KnownNames
+from teams.workflows._graph.node import Nested
 from teams.workflows._graph.workflow import Workflow
 from teams.workflows._run.code import CodeWorkflow
 from teams.workflows._run.play import read_input
@@ -165,7 +166,7 @@ def engine(
     names = KnownNames()
     if not faults:
         names = _known_names(people, trees, workflows)
-        faults += [*_name_faults(id, flows, names)]
+        faults += [*_name_faults(id, flows, names, workflows)]
     if faults:
         raise SpecError(faults)
     settings = EngineSettings(
@@ -225,7 +226,12 @@ def _known_names(
     )
 
 
-def _name_faults(id: str, flows: Iterable[Workflow | CodeWorkflow | Routing], names: KnownNames) -> Iterator[SpecFault]:
+def _name_faults(
+    id: str,
+    flows: Iterable[Workflow | CodeWorkflow | Routing],
+    names: KnownNames,
+    workflows: Mapping[str, Pattern],
+) -> Iterator[SpecFault]:
     for flow in flows:
         if not isinstance(flow, Workflow):
             known: set[str | Can] = {*names.members, *(Can(each) for each in names.capabilities)}
@@ -236,6 +242,9 @@ def _name_faults(id: str, flows: Iterable[Workflow | CodeWorkflow | Routing], na
             continue
         for fault in unknown_names(flow, **names._asdict()):
             yield SpecFault(f"{id}/{fault.path}", fault.message)
+        for node in flow.graph.nodes:
+            if isinstance(node.what, Nested) and node.what.definition is None:
+                yield from nested_continue_faults(f"{id}/{flow.name}/{node.id}", workflows.get(node.what.workflow))
 
 
 def _schedule_faults(

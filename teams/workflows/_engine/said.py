@@ -14,9 +14,9 @@ from teams._journal.rows import ENDED, Definition, InboxRow, JournalEntry, Resul
 from teams._runs.pattern import Pattern
 from teams.workflows._engine.listeners import follower
 from teams.workflows._engine.messages import AnswerQuestion, StartRun
-from teams.workflows._engine.settings import EngineSettings, definition_of, run_row
+from teams.workflows._engine.settings import EngineSettings, run_row
 from teams.workflows._graph.edit import GraphChanges, KnownNames, changes_from, edited
-from teams.workflows._graph.workflow import Workflow
+from teams.workflows._graph.workflow import Workflow, definition_of
 from teams.workflows._run.keeper import OF_STEPS, step_of
 from teams.workflows._run.play import read_input
 from teams.workflows._run.values import write

@@ -101,11 +101,6 @@ class EngineSettings:
     new_id = staticmethod(new_run_id)
 
 
-def definition_of(workflow: Workflow, now: int) -> Definition:
-    """A workflow as it is stored with its runs."""
-    return Definition(workflow.name, workflow.version, workflow.body.encode("utf-8", "surrogatepass"), now)
-
-
 def run_row(
     id: str,
     workflow: str,

@@ -19,7 +19,7 @@ from teams._runs.step import Step
 from teams.resilience import Retry
 from teams.resilience import retry as policy
 from teams.resilience._retry import RetryOptions
-from teams.workflows._graph.check import id_faults, type_faults, workflow_faults
+from teams.workflows._graph.check import id_faults, nested_continue_faults, type_faults, workflow_faults
 from teams.workflows._graph.graph import Graph
 from teams.workflows._graph.node import (
     EFFECTS,
@@ -29,6 +29,7 @@ from teams.workflows._graph.node import (
     Agent,
     AskPerson,
     CallFunction,
+    ContinueRun,
     Effects,
     FailureChoice,
     InTeam,
@@ -52,16 +53,21 @@ from teams.workflows.errors import BadExpression
 T = TypeVar("T")
 
 
-class StepOptions(TypedDict, total=False):
-    """The options of every step. `do` explains them."""
+class ContinueOptions(TypedDict, total=False):
+    """The options of a step that ends the run. `do` explains them."""
 
     when: str | None
     after: str | Iterable[str]
-    timeout: float | None
     on_failure: FailureChoice
     on_skipped: OnSkipped
     redact: str | Iterable[str]
     metadata: Mapping[str, object]
+
+
+class StepOptions(ContinueOptions, total=False):
+    """The options of every other step. `do` explains them."""
+
+    timeout: float | None
 
 
 class WorkOptions(StepOptions, total=False):
@@ -245,6 +251,28 @@ def sleep(id: str, seconds: float | None = None, *, until: str | None = None, **
     return _node(id, Sleep(seconds, made), options, faults)
 
 
+def continue_as_new(id: str, input: object, **options: Unpack[ContinueOptions]) -> Node:
+    """A step that ends the run as `continued`, and begins a new run of the same workflow in one commit: for a workflow
+    that goes on for ever, whose journal would grow without end. The new run has an empty journal, the workflow as the
+    engine has it then, and the signals that no step has taken. What waits for the end of this run waits for that of the
+    new one. Raises SpecError with all faults at once.
+
+    Nothing else of the run may be under way: in a chain it is the last step or has a condition; in a DAG each other
+    step comes before or after it. What was done is not undone later.
+
+    Args:
+        id: Its name in the workflow.
+        input: The input of the new run, with references as in the input of `do`.
+        options: Those of `do` that are not about work, but for `timeout`.
+    """
+    path = f"step {id!r}"
+    faults: list[SpecFault] = []
+    made = _template(path, "continue_as_new", input, faults)
+    if "timeout" in options:
+        faults.append(SpecFault(path, "timeout: ending a run takes no time; give a timeout to the workflow"))
+    return _node(id, ContinueRun(made or InputTemplate(None)), options, faults)
+
+
 def workflow(
     name: str,
     *steps: Node,
@@ -263,7 +291,7 @@ def workflow(
 
     Args:
         name: Its name for the engine.
-        steps: What `do`, `in_team`, `nested`, `wait`, `ask` and `sleep` return.
+        steps: What `do`, `in_team`, `nested`, `wait`, `ask`, `sleep` and `continue_as_new` return.
         tasks: Steps of a DAG, in place of `steps`. Default: ().
         input: The type of the input of a run, which is checked before anything is stored. None: any JSON value.
             Default: None.
@@ -334,6 +362,8 @@ def _node(id: str, what: What, options: Mapping[str, Any], faults: list[SpecFaul
         found.append(SpecFault(path, "each and max_iterations: nest a workflow with the one in a step with the other"))
     if read.get("effects") == "transaction":
         found += [SpecFault(path, f'effects: "transaction" {why}') for why in _no_transaction(what, read)]
+    if isinstance(what, Nested | PlayPattern):
+        found += nested_continue_faults(path, what.definition if isinstance(what, Nested) else what.pattern)
     if read.get("quality") is not None and isinstance(what, WaitForSignal | AskPerson | Sleep):
         found.append(SpecFault(path, "quality: is for a step that is work"))
     if read.get("quality") is not None and read.get("max_iterations") is not None:

@@ -24,6 +24,7 @@
 | `wait` | the name of a signal | `on_timeout`, `returns` |
 | `ask` | a question | `options`, `default`, `person` |
 | `sleep` | seconds, "30s", a reference to a time, or a time | |
+| `continue_as_new` | the input of the run that goes on in place of this one | |
 
 `quality` with a mapping scores the result of a step (`domain`, `scorers`, `threshold`, `on_low`, `max_rounds`,
 `person`, `timeout`). `on_low` beside `quality_domain` and `quality_threshold` says the same in short; the scores are
@@ -48,7 +49,7 @@ from teams._members.priority import Priority
 from teams._members.target import pool
 from teams._runs.pattern import Target
 from teams.resilience import Retry, retry
-from teams.workflows._graph.builder import ask, do, in_team, nested, sleep, wait, workflow
+from teams.workflows._graph.builder import ask, continue_as_new, do, in_team, nested, sleep, wait, workflow
 from teams.workflows._graph.node import CallFunction, Node
 from teams.workflows._graph.workflow import Workflow
 from teams.workflows._quality.domain import Criterion, QualityDomain, at_least, domain_of
@@ -402,16 +403,16 @@ METADATA = frozenset(
     {"description", "parallel_safe", "estimated_duration", "quality", "quality_domain", "quality_threshold"}
 )
 """Keys of a step that are part of its metadata."""
-STEP: FormKeys = {
+ENDING: FormKeys = {
     "id": MUST,
     "condition": RAW._replace(to="when"),
     "dependencies": RAW._replace(to="after"),
-    "timeout": SECONDS,
     "on_failure": RAW,
     "on_skipped": RAW,
     "redact": RAW,
     "metadata": RAW,
 }
+STEP: FormKeys = {**ENDING, "timeout": SECONDS}
 WORK: FormKeys = {
     **STEP,
     "input": RAW,
@@ -461,6 +462,7 @@ FORMS: Mapping[str, tuple[Callable[..., Node], FormKeys]] = {
     "wait": (wait, {"wait": MUST._replace(to="signal"), "on_timeout": RAW, "returns": TYPE, **STEP}),
     "ask": (ask, {"ask": MUST._replace(to="question"), "options": RAW, "default": RAW, "person": RAW, **STEP}),
     "sleep": (_nap, {"sleep": FormKey(_WorkflowReader.nap, to="value", required=True), **STEP}),
+    "continue_as_new": (continue_as_new, {"continue_as_new": MUST._replace(to="input"), **ENDING}),
 }
 """The key that says what a step does -> its builder and its keys."""
 WORKFLOW: FormKeys = {

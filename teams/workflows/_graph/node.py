@@ -118,7 +118,14 @@ class Sleep:
     """A time as ISO 8601 with an offset, or as seconds since the epoch."""
 
 
-What: TypeAlias = Agent | CallFunction | PlayPattern | InTeam | Nested | WaitForSignal | AskPerson | Sleep
+@dataclass(frozen=True, slots=True)
+class ContinueRun:
+    """Ends the run as `continued`; another run of the same workflow goes on in its place, with this input."""
+
+    input: InputTemplate
+
+
+What: TypeAlias = Agent | CallFunction | PlayPattern | InTeam | Nested | WaitForSignal | AskPerson | Sleep | ContinueRun
 """The kinds of nodes, by what they do."""
 
 
@@ -186,7 +193,7 @@ class Node:
     @property
     def takes_input(self) -> bool:
         """Whether it gets its default input."""
-        return self.input is None and not isinstance(self.what, WaitForSignal | AskPerson | Sleep)
+        return self.input is None and not isinstance(self.what, WaitForSignal | AskPerson | Sleep | ContinueRun)
 
     @property
     def title(self) -> str:
@@ -205,6 +212,8 @@ class Node:
                 return f"ask {person or 'a person'}"
             case Sleep(seconds, until):
                 return f"sleep {seconds:g} s" if until is None else f"sleep until {until.source}"
+            case ContinueRun():
+                return "continue as new"
 
     def uses(self) -> Iterator[Use]:
         """Every reference of the node."""
@@ -225,3 +234,5 @@ class Node:
                 yield "question", question
             case Sleep(_, until):
                 yield "until", until
+            case ContinueRun(input):
+                yield "continue_as_new", input

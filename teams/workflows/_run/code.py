@@ -27,18 +27,11 @@ from teams._runs.pattern import Pattern, Target, label
 from teams.errors import StepFailed, StepTimeout
 from teams.workflows._graph.check import id_faults, type_faults
 from teams.workflows._graph.workflow import location
+from teams.workflows._run.continuing import ContinueAsNew
 from teams.workflows._run.keeper import DurableKeeper
 from teams.workflows._run.play import read_value
 from teams.workflows._run.values import write
 from teams.workflows.errors import NeedsEngine, SignalLate
-
-
-class ContinueAsNew(BaseException):
-    """The code of a run ends it, and another run goes on in its place."""
-
-    def __init__(self, input: bytes) -> None:
-        super().__init__("continue_as_new() was called")
-        self.input = input
 
 
 class WorkflowContext:

@@ -15,7 +15,7 @@ from collections.abc import Awaitable, Callable, Iterable, Mapping
 from contextvars import Context
 from dataclasses import replace
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 from pydantic import ValidationError
 
@@ -28,13 +28,12 @@ from teams._members.results import Outcome
 from teams._runs.pattern import Pattern
 from teams._runs.state import BEGAN, RunState
 from teams.errors import NoCapableAgent, StepFailed, StepTimeout
+from teams.workflows._graph.workflow import Workflow, definition_of
+from teams.workflows._run.continuing import ContinueAsNew
 from teams.workflows._run.limit import TimeLimit
 from teams.workflows._run.transaction import StepTransaction, Transaction
 from teams.workflows._run.values import adapter, read, write, written
 from teams.workflows.errors import AgentMissing, Diverged, TakenOver, TooManyEntries
-
-if TYPE_CHECKING:
-    from teams.workflows._graph.workflow import Workflow
 
 MOST_ENTRIES = 50_000
 """Of a run. Its journal is read as a whole when it is taken up. What ends a step or the run is written all the same."""
@@ -622,13 +621,18 @@ class DurableKeeper:
         self.publish(self._has_ended, last)
         self._schedule(1)
 
-    def continued(self, id: str, input: bytes) -> None:
-        """Has the end of the run written, and the begin of the one that goes on in its place. Signals that no step has
-        taken are told to that. The first end counts.
+    def continued(self, id: str, again: ContinueAsNew, workflow: Workflow | None) -> None:
+        """Has the end of the run written, and the begin of the one that goes on in its place, with this workflow; None:
+        that of this run. Signals that no step has taken are told to that. The first end counts.
         """
         if self.has_ended:
             return
         row, now = self.row, self._now()
+        if workflow is not None:
+            if self._definition is not None:
+                self._send()
+            self._definition = definition_of(workflow, now)
+            row = replace(row, version=workflow.version, total=len(workflow.graph.nodes))
         self._follow = replace(
             row,
             id=id,
@@ -637,7 +641,7 @@ class DurableKeeper:
             parent_step=CONTINUED,
             state="created",
             waiting_for="a slot",
-            input=input,
+            input=again.input,
             created_at=now,
             started_at=None,
             deadline=None if row.deadline is None else now + (row.deadline - row.created_at),
@@ -651,6 +655,9 @@ class DurableKeeper:
         self._inbox = [each for each in self._inbox if each.kind != "signal"]
         # Those that wait in the store go to the new run by themselves.
         self._told = [replace(each, id=f"{each.id}>{id}", run=id) for each in signals if each.id in self._journalled]
+        if again.step is not None:
+            self._add("began", again.step, body=encode("continue as new"))
+            self._add("done", again.step, 0.0, again.input)
         self.ended("continued", encode(id), None)
 
     def _has_ended(self, last: RunRow) -> None:
@@ -900,7 +907,7 @@ class DurableKeeper:
             unit = Unit(row.id, row.epoch, self._definition, None, entries, self._update, (), taken)
         else:
             told = tuple(self._told)
-            unit = Unit(row.id, row.epoch, None, None, entries, self._update, told, taken, self._follow)
+            unit = Unit(row.id, row.epoch, self._definition, None, entries, self._update, told, taken, self._follow)
         self._definition = self._follow = None
         batch = self._batch
         self._entries, self._taken, self._update, self._batch = [], [], {}, _Batch()

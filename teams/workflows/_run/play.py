@@ -12,12 +12,12 @@ from collections.abc import Callable, Coroutine, Iterator, Mapping, MutableMappi
 from dataclasses import asdict
 from datetime import datetime
 from functools import partial
-from typing import Any
+from typing import Any, NoReturn
 
 from pydantic import ValidationError
 
 from teams._journal.codec import plain
-from teams._journal.errors import NotStorable
+from teams._journal.errors import NotStorable, PayloadTooLarge
 from teams._journal.rows import InboxRow
 from teams._runs.context import RunContext, end_all
 from teams._runs.pattern import Pattern, label
@@ -31,6 +31,7 @@ from teams.workflows._graph.node import (
     RUN_FIELDS,
     AskPerson,
     CallFunction,
+    ContinueRun,
     InTeam,
     Nested,
     Node,
@@ -43,10 +44,11 @@ from teams.workflows._language.evaluate import holds, value_of
 from teams.workflows._language.refs import MISSING, SKIPPED
 from teams.workflows._quality.domain import QUALITY, Scores
 from teams.workflows._quality.scoring import DECISION, DECISIONS, Quality
+from teams.workflows._run.continuing import ContinueAsNew
 from teams.workflows._run.course import GraphCourse
 from teams.workflows._run.execution import CHOICE, ExecutionChoice, choice_of
 from teams.workflows._run.keeper import DurableKeeper, checked
-from teams.workflows._run.values import adapter
+from teams.workflows._run.values import adapter, write
 from teams.workflows.errors import (
     AgentMissing,
     BadInput,
@@ -476,6 +478,8 @@ class _Player:
             case Sleep(seconds, until):
                 await run.sleep(self._seconds(node, env, seconds, until), name=name)
                 return None
+            case ContinueRun(input):
+                self._continue(name, self._decided(node, input.render, env))
         raise AssertionError(node.what)
 
     def _registered(self, name: str) -> Pattern:
@@ -523,6 +527,19 @@ class _Player:
         if ask.default is None:
             raise self._late(name, "an answer", node.timeout)
         return ask.default
+
+    def _continue(self, name: str, value: object) -> NoReturn:
+        """Ends the run; another one of the same workflow goes on with this input."""
+        keeper, key = self._needs_engine(name), self._run.key(name)
+        if self._edits is None:
+            raise StepFailed(self._run.run, key, NeedsEngine(self._workflow.name, key))
+        try:
+            read_input(keeper.workflows.get(self._workflow.name, self._workflow), value)
+            input = write(value)
+        except (BadInput, NotStorable, PayloadTooLarge) as error:
+            raise StepFailed(self._run.run, key, error) from error
+        self._over()
+        raise ContinueAsNew(input, key)
 
     async def _receive(
         self, node: Node, name: str, what: str, kind: str, wanted: str, asks: object = None

@@ -25,7 +25,7 @@ from teams._runs.state import RunState, cancelled
 from teams.errors import RunCancelled, RunError, RunFailed, StepFailed
 from teams.events import RunBegan, RunEnded, RunEvent
 from teams.workflows._graph.workflow import Workflow
-from teams.workflows._run.code import ContinueAsNew
+from teams.workflows._run.continuing import ContinueAsNew
 from teams.workflows._run.keeper import DurableKeeper, Undoable
 from teams.workflows._run.values import written
 from teams.workflows.errors import AgentMissing, Blocked, RunTimeout, UndoFailed
@@ -201,7 +201,8 @@ class DurableRun(Actor):
                 outcome = Outcome(error=RunFailed(record.id, StepFailed(record.id, "(result)", error), record.partial))
         if again is not None:
             following = new_run_id(round(self.runtime.clock.wall() * 1e6), self.runtime.random)
-            keeper.continued(following, again.input)
+            now_known = keeper.workflows.get(keeper.row.workflow)
+            keeper.continued(following, again, now_known if isinstance(now_known, Workflow) else None)
             self._tell(RunContinued, self.runtime.now(), following)
         elif outcome.error is None:
             keeper.ended("done", body, None)
