@@ -86,8 +86,8 @@ def sketches(
             )
         chain = draw(st.booleans())
         goes_on = again and draw(st.integers(0, 3)) == 3
-        place = (draw(st.integers(0, count)) if chain else count) if goes_on else None
-        return Sketch(tuple(pieces), chain, auto=draw(st.booleans()), again=place)
+        again_at = (draw(st.integers(0, count)) if chain else count) if goes_on else None
+        return Sketch(tuple(pieces), chain, auto=draw(st.booleans()), again=again_at)
 
     return sketches()
 
