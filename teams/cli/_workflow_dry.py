@@ -21,7 +21,16 @@ from teams._runs.pattern import Pattern
 from teams.cli._text import result_text
 from teams.workflows._engine.engine import engine
 from teams.workflows._engine.ref import EngineRef
-from teams.workflows._graph.node import AskPerson, CallFunction, ContinueRun, Nested, Node, Sleep, WaitForSignal
+from teams.workflows._graph.node import (
+    AskPerson,
+    CallFunction,
+    ContinueRun,
+    Detached,
+    Nested,
+    Node,
+    Sleep,
+    WaitForSignal,
+)
 from teams.workflows._graph.workflow import Workflow
 from teams.workflows._run.keeper import step_of
 from teams.workflows._run.values import adapter
@@ -168,6 +177,8 @@ class _Stubber:
         if isinstance(what, AskPerson):
             input = what.question
             otherwise = what.default or (what.options[0] if what.options else _NOTHING)
+        elif isinstance(what, Detached):
+            otherwise = f"(the id of a run of {what.workflow})"
         elif isinstance(what, WaitForSignal | Sleep):
             input = what.until if isinstance(what, Sleep) else None
             otherwise = None

@@ -16,7 +16,7 @@ from teams.cli._text import json_line, lines, result_text
 from teams.workflows._engine.ref import RunStatus
 from teams.workflows._quality.domain import Scores
 from teams.workflows._run.execution import ExecutionChoice
-from teams.workflows._run.keeper import step_of
+from teams.workflows._run.keeper import CONTINUED, step_of
 
 _CELL = 60
 _BODY = 120
@@ -47,6 +47,7 @@ def status_lines(status: RunStatus) -> Iterator[str]:
         ("run", status.id),
         ("workflow", f"{status.workflow} (version {status.version[:12]})"),
         *([("key", status.key)] if status.key is not None else []),
+        *([("parent", _parent_text(status))] if status.parent is not None else []),
         ("state", status.state if status.waiting_for is None else f"{status.state}, for {status.waiting_for}"),
         ("steps", f"{status.done}{of} done{f', {status.failed} failed' if status.failed else ''}{progress}"),
         *([("execution", _choice_text(status.execution))] if status.execution is not None else []),
@@ -65,6 +66,12 @@ def status_lines(status: RunStatus) -> Iterator[str]:
         yield f"result    {result_text(status.result)}"
     if status.error is not None:
         yield f"error     {lines(status.error)}"
+
+
+def _parent_text(status: RunStatus) -> str:
+    if status.parent_step == CONTINUED:
+        return f"run {status.parent}, in whose place it goes on"
+    return f"run {status.parent}, step {status.parent_step}"
 
 
 def _choice_text(choice: ExecutionChoice) -> str:

@@ -28,6 +28,7 @@ STEP = METADATA | {
     "condition",
     "default",
     "dependencies",
+    "detached",
     "each",
     "effects",
     "id",

@@ -49,7 +49,8 @@ from teams._runs.pattern import Pattern
 from teams._runs.state import RunState
 from teams.errors import RunCancelled, TeamError
 from teams.events import RunEnded, RunEvent
-from teams.workflows._engine.journal import StoreOpened, put
+from teams.workflows._engine.journal import StoreOpened
+from teams.workflows._engine.keepers import Keepers
 from teams.workflows._engine.listeners import Listeners, follower
 from teams.workflows._engine.messages import (
     AnswerQuestion,
@@ -186,8 +187,9 @@ class Desk(Actor):
         """
         self._wake: Timer | None = None
         self._timers: list[Timer] = []
-        self._passes = Passes()
-        self._records = Records(settings, partial(self.sibling, "store"), partial(self.sibling, "journal"), self._now)
+        journal = partial(self.sibling, "journal")
+        self._records = Records(settings, partial(self.sibling, "store"), journal, self._now)
+        self._keepers = Keepers(settings, self.ref, journal, self._now, Passes())
 
     @property
     def home(self) -> str:
@@ -404,30 +406,7 @@ class Desk(Actor):
         self.runtime.events.publish(kind(*fields))
 
     def _keeper(self, row: RunRow, entries: list[JournalEntry]) -> DurableKeeper:
-        own = self.ref
-        write = partial(put, self.sibling("journal"))
-
-        def lost(keeper: DurableKeeper, error: BaseException) -> None:
-            if own.is_alive():
-                own.tell(KeeperLost(row.id, keeper, error))
-
-        def waits(keeper: DurableKeeper) -> None:
-            if own.is_alive():
-                own.tell(RunWaits(row.id, keeper))
-
-        settings = self._settings
-        keeper = DurableKeeper(
-            row,
-            entries,
-            self._now,
-            write,
-            self._passes,
-            lost,
-            waits,
-            settings.workflows,
-            settings.patterns,
-            settings.retain,
-        )
+        keeper = self._keepers.make(row, entries)
         if row.id in self._kept.listeners.readers:
             keeper.on_written = partial(self._written_here, row.id)
         return keeper

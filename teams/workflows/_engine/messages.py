@@ -30,6 +30,9 @@ class StartRun(NamedTuple):
     slot: ScheduledStart | None = None
     """The slot of a schedule that starts it."""
     until_end: bool = False
+    parent: str | None = None
+    """The run that starts it; None: a caller does."""
+    parent_step: str | None = None
 
 
 class RunsWaiting(NamedTuple):

@@ -86,6 +86,10 @@ class RunStatus:
     """How its steps run, as `execution="auto"` chose it; None: it chose nothing, or not yet."""
     continued_as: str | None = None
     """The id of the run that goes on in its place; None: there is none."""
+    parent: str | None = None
+    """The id of the run that started it, or in whose place it goes on; None: a caller started it."""
+    parent_step: str | None = None
+    """The step of that run; "(continued)" if it goes on in its place."""
 
 
 class WorkflowRun:
@@ -481,4 +485,6 @@ def status_of(
         scores_in(entries),
         execution,
         follower(row),
+        row.parent,
+        row.parent_step,
     )

@@ -62,6 +62,8 @@ def new_run(settings: EngineSettings, message: StartRun, id: str, now: int) -> R
         timeout=settings.timeout(pattern, message.timeout),
         total=settings.total(pattern),
         attributes=message.attributes,
+        parent=message.parent,
+        parent_step=message.parent_step,
     )
 
 

@@ -113,6 +113,8 @@ def run_row(
     timeout: float | None = None,
     total: int | None = None,
     attributes: Mapping[str, Any] | None = None,
+    parent: str | None = None,
+    parent_step: str | None = None,
 ) -> RunRow:
     """The row of a run that waits for an engine to take it up. `now` is in microseconds, `timeout` in seconds."""
     return RunRow(
@@ -120,8 +122,8 @@ def run_row(
         workflow=workflow,
         version=version,
         key=key,
-        parent=None,
-        parent_step=None,
+        parent=parent,
+        parent_step=parent_step,
         state="created",
         waiting_for="a slot",
         priority=priority,

@@ -30,6 +30,7 @@ from teams.workflows._graph.node import (
     AskPerson,
     CallFunction,
     ContinueRun,
+    Detached,
     Effects,
     FailureChoice,
     InTeam,
@@ -160,17 +161,31 @@ def in_team(
     return _node(id, InTeam(team, made), options, faults)
 
 
-def nested(id: str, workflow: str | Workflow, **options: Unpack[WorkOptions]) -> Node:
-    """A step that is another workflow, in a run of its own below this one. Raises SpecError with all faults at once.
+def nested(id: str, workflow: str | Workflow, *, detached: bool = False, **options: Unpack[WorkOptions]) -> Node:
+    """A step that is another workflow. Raises SpecError with all faults at once.
 
     Args:
         id: Its name in the workflow.
         workflow: The other workflow, or the name that the engine knows.
-        options: Those of `do`.
+        detached: Whether it is a run of its own. False: it is played inside this run, and ends with it. True: the step
+            starts a run under the key `run/step` and ends; its result is the id of that run, which goes on by itself,
+            also when this one fails or is cancelled. The engine must know the workflow. Default: False.
+        options: Those of `do`; of a detached one, those that concern its start.
     """
-    if isinstance(workflow, Workflow):
-        return _node(id, Nested(workflow.name, workflow), options, [])
-    return _node(id, Nested(workflow), options, list(_name_faults(f"step {id!r}", "workflow", workflow)))
+    path = f"step {id!r}"
+    name = workflow.name if isinstance(workflow, Workflow) else workflow
+    faults = [] if isinstance(workflow, Workflow) else list(_name_faults(path, "workflow", workflow))
+    if not isinstance(detached, bool):
+        faults.append(SpecFault(path, f"detached: must be True or False, got {detached!r}"))
+    if detached is True:
+        wrong = [each for each in _OF_THE_END if each in options]
+        faults += (SpecFault(path, f"{each}: a detached step ends when the other run has started") for each in wrong)
+        return _node(id, Detached(name), options, faults)
+    return _node(id, Nested(name, workflow if isinstance(workflow, Workflow) else None), options, faults)
+
+
+_OF_THE_END = ("timeout", "max_iterations", "until", "effects", "returns", "quality")
+"""Options that have no meaning for the start of another run."""
 
 
 def wait(

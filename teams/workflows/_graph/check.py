@@ -15,7 +15,7 @@ from teams._files.form import MOST
 from teams._members.target import Can, Pool
 from teams._runs.pattern import Pattern, work_targets
 from teams.workflows._graph.graph import Graph
-from teams.workflows._graph.node import RESERVED, RUN_FIELDS, ContinueRun, InTeam, Nested, Node, Use
+from teams.workflows._graph.node import RESERVED, RUN_FIELDS, ContinueRun, Detached, InTeam, Nested, Node, Use
 from teams.workflows._graph.workflow import Workflow
 from teams.workflows._language.expression import KEYWORDS
 from teams.workflows._language.refs import Ref, fields_of
@@ -227,7 +227,7 @@ def unknown_names(
                             f"{where}/{each.action}",
                             f"role: no role {each.role!r} in {team!r}; {nearest(each.role, have)}",
                         )
-            case Nested(name, None) if name not in workflows:
+            case Nested(name, None) | Detached(name) if name not in workflows:
                 yield SpecFault(where, f"workflow: no workflow {name!r}; {nearest(name, workflows)}")
             case Nested(_, Workflow() as inner):
                 yield from unknown_names(

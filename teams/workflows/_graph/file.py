@@ -20,7 +20,7 @@
 | `run` | a function as "module:name" | those of work |
 | `pattern` | the mapping of a pattern (_files/pattern.py) | those of work |
 | `team` | the name of a team, with `workflow = [{ role, action, input }]` or `pattern = "name"` | those of work |
-| `workflow` | the name of another workflow, or its mapping | those of work |
+| `workflow` | the name of another workflow, or its mapping | `detached`, those of work |
 | `wait` | the name of a signal | `on_timeout`, `returns` |
 | `ask` | a question | `options`, `default`, `person` |
 | `sleep` | seconds, "30s", a reference to a time, or a time | |
@@ -200,6 +200,8 @@ class _WorkflowReader(PatternReader):
             return otherwise
         if self._chained and "dependencies" in values:
             self.fault(path, "dependencies: steps are a chain; write tasks in place of steps for a DAG")
+        if values.get("detached") is True and isinstance(values.get("workflow"), Mapping):
+            self.fault(path, "detached: is for a workflow of the engine, by its name; this one is part of the step")
         build, keys = FORMS[markers[0]]
         if "quality" in keys:
             values = self._with_quality(path, values)
@@ -458,7 +460,7 @@ FORMS: Mapping[str, tuple[Callable[..., Node], FormKeys]] = {
     "run": (do, {"run": FormKey(FormReader.function, to="target", required=True), **WORK}),
     "pattern": (do, {"pattern": FormKey(_WorkflowReader.pattern_at, to="target", required=True), **WORK}),
     "team": (_in_team, {"team": MUST, "workflow": RAW._replace(to="steps"), "pattern": RAW, **WORK}),
-    "workflow": (nested, {"workflow": FormKey(_WorkflowReader.inner, required=True), **WORK}),
+    "workflow": (nested, {"workflow": FormKey(_WorkflowReader.inner, required=True), "detached": RAW, **WORK}),
     "wait": (wait, {"wait": MUST._replace(to="signal"), "on_timeout": RAW, "returns": TYPE, **STEP}),
     "ask": (ask, {"ask": MUST._replace(to="question"), "options": RAW, "default": RAW, "person": RAW, **STEP}),
     "sleep": (_nap, {"sleep": FormKey(_WorkflowReader.nap, to="value", required=True), **STEP}),

@@ -89,6 +89,13 @@ class Nested:
 
 
 @dataclass(frozen=True, slots=True)
+class Detached:
+    """Starts a run of another workflow, which goes on by itself. Its result is the id of that run."""
+
+    workflow: str
+
+
+@dataclass(frozen=True, slots=True)
 class WaitForSignal:
     """Waits for a signal, at most for the timeout of the node. Its result is what the signal carries."""
 
@@ -125,7 +132,9 @@ class ContinueRun:
     input: InputTemplate
 
 
-What: TypeAlias = Agent | CallFunction | PlayPattern | InTeam | Nested | WaitForSignal | AskPerson | Sleep | ContinueRun
+What: TypeAlias = (
+    Agent | CallFunction | PlayPattern | InTeam | Nested | Detached | WaitForSignal | AskPerson | Sleep | ContinueRun
+)
 """The kinds of nodes, by what they do."""
 
 
@@ -206,6 +215,8 @@ class Node:
                 return f"{team}: {steps if isinstance(steps, str) else ', '.join(each.action for each in steps)}"
             case Nested(workflow):
                 return f"workflow {workflow}"
+            case Detached(workflow):
+                return f"start {workflow}"
             case WaitForSignal(signal):
                 return f"wait for {signal}"
             case AskPerson(_, _, _, person):

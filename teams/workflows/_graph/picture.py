@@ -8,7 +8,7 @@ from typing import Literal, get_args
 
 from actors.spi import cut
 from supervisors.spi import nearest
-from teams.workflows._graph.node import AskPerson, ContinueRun, Nested, Node, Sleep, WaitForSignal
+from teams.workflows._graph.node import AskPerson, ContinueRun, Detached, Nested, Node, Sleep, WaitForSignal
 from teams.workflows._graph.workflow import Workflow
 
 DrawingFormat = Literal["text", "mermaid", "dot"]
@@ -118,7 +118,7 @@ def _mermaid_shape(node: Node) -> tuple[str, str]:
             return "([", "])"
         case AskPerson():
             return "{{", "}}"
-        case Nested():
+        case Nested() | Detached():
             return "[[", "]]"
         case ContinueRun():
             return "[/", "/]"

@@ -26,6 +26,7 @@ from teams.workflows._graph.node import (
     AskPerson,
     CallFunction,
     ContinueRun,
+    Detached,
     InTeam,
     Nested,
     Node,
@@ -213,6 +214,8 @@ def _what(node: Node) -> dict[str, object]:
             return {"team": team, "workflow": rows}
         case Nested(workflow, definition):
             return {"workflow": workflow if definition is None else document(definition)}
+        case Detached(workflow):
+            return {"workflow": workflow, "detached": True}
         case WaitForSignal(signal, on_timeout):
             return {"wait": signal, "on_timeout": on_timeout}
         case AskPerson(question, options, default, person):

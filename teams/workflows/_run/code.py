@@ -28,6 +28,7 @@ from teams.errors import StepFailed, StepTimeout
 from teams.workflows._graph.check import id_faults, type_faults
 from teams.workflows._graph.workflow import location
 from teams.workflows._run.continuing import ContinueAsNew
+from teams.workflows._run.detached import starting
 from teams.workflows._run.keeper import DurableKeeper
 from teams.workflows._run.play import read_value
 from teams.workflows._run.values import write
@@ -90,6 +91,28 @@ class WorkflowContext:
         return await self._run.do(
             target, value, name=key, timeout=timeout, priority=priority, attempts=attempts, returns=returns
         )
+
+    async def start(
+        self, workflow: str, value: object = None, *, name: str | None = None, priority: int | None = None
+    ) -> str:
+        """One step: starts a run of another workflow of the engine, which goes on by itself, and returns its id.
+
+        Args:
+            workflow: The name of the workflow.
+            value: Its input.
+            name: What the step is called. None: as the workflow. Default: None.
+            priority: That of the new run. None: that of this one. Default: None.
+
+        Raises:
+            StepFailed: the workflow does not take the input, or the run has no engine
+        """
+        key = self._name(name or workflow)
+        if self._keeper is None:
+            raise StepFailed(self.id, key, NeedsEngine(self._workflow, self._run.key(key)))
+        self._keeper.declare(self._run.key(key), f"start {workflow} {_digest(self.id, key, value)}")
+        target = starting(self._keeper, self._run, workflow, key, priority)
+        found: str = await self._run.do(target, value, name=key, returns=str)
+        return found
 
     async def gather(
         self,

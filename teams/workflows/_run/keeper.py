@@ -15,7 +15,7 @@ from collections.abc import Awaitable, Callable, Iterable, Mapping
 from contextvars import Context
 from dataclasses import replace
 from functools import lru_cache
-from typing import Any, Literal, NamedTuple
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from pydantic import ValidationError
 
@@ -52,6 +52,9 @@ _STEPS = {"StepFailed": StepFailed, "StepTimeout": StepTimeout}
 
 _END = ("state", "result", "error", "ended_at", "retain_until", "waiting_for", "wake_at", "owner")
 """The columns that the end of a run sets."""
+
+if TYPE_CHECKING:
+    from teams.workflows._run.detached import DetachedRun
 
 EndState = Literal["done", "failed", "cancelled", "continued"]
 Writer = Callable[[Unit, ReplyTo], None]
@@ -143,13 +146,14 @@ class DurableKeeper:
         passes: Passes,
         lost: Callable[[DurableKeeper, BaseException], object],
         waits: Callable[[DurableKeeper], object],
+        starts: Callable[[DetachedRun], Awaitable[str]],
         workflows: Mapping[str, Pattern],
         patterns: Mapping[str, Pattern],
         retain: Mapping[str, float | None],
     ) -> None:
         """`now` is the wall clock in UTC microseconds. `lost` is called when the run cannot be kept any more, `waits`
-        whenever the run has come to wait for something that may take long. `retain` says for how many seconds an ended
-        run is kept, by its state.
+        whenever the run has come to wait for something that may take long. `starts` starts another run and returns its
+        id. `retain` says for how many seconds an ended run is kept, by its state.
         """
         self.row = row
         self._team: Callable[[str], Awaitable[ActorRef[Any]]] | None = None
@@ -163,6 +167,7 @@ class DurableKeeper:
         self._passes = passes
         self._lost = lost
         self._waits = waits
+        self.starts = starts
         self._seq = 0
         self._limit = TimeLimit()
         self._entries: list[JournalEntry] = []

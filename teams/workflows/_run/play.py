@@ -32,6 +32,7 @@ from teams.workflows._graph.node import (
     AskPerson,
     CallFunction,
     ContinueRun,
+    Detached,
     InTeam,
     Nested,
     Node,
@@ -46,6 +47,7 @@ from teams.workflows._quality.domain import QUALITY, Scores
 from teams.workflows._quality.scoring import DECISION, DECISIONS, Quality
 from teams.workflows._run.continuing import ContinueAsNew
 from teams.workflows._run.course import GraphCourse
+from teams.workflows._run.detached import starting
 from teams.workflows._run.execution import CHOICE, ExecutionChoice, choice_of
 from teams.workflows._run.keeper import DurableKeeper, checked
 from teams.workflows._run.values import adapter, write
@@ -442,9 +444,13 @@ class _Player:
     def _do(self, node: Node, env: Bindings, value: object, name: str) -> Coroutine[Any, Any, object]:
         target = node.target
         if target is None:
-            if not isinstance(node.what, Nested):
-                return self._do_here(node, env, value, name)
-            target = self._registered(node.what.workflow)
+            match node.what:
+                case Nested(workflow):
+                    target = self._registered(workflow)
+                case Detached(workflow):
+                    target = starting(self._needs_engine(name), self._run, workflow, name, node.priority)
+                case _:
+                    return self._do_here(node, env, value, name)
         if node.effects == "at_most_once":
             self._refuse_uncertain(name)
         elif node.effects == "transaction":

@@ -622,6 +622,7 @@ DIFFERENT: list[Node] = [
     nested("a", workflow("x", do("a", "y"))),
     in_team("a", "x", "p"),
     in_team("a", "x", [{"role": "p", "action": "q"}]),
+    nested("a", "x", detached=True),
     wait("a", "x"),
     wait("a", "x", on_timeout="skip"),
     ask("a", "x"),

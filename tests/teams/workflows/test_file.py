@@ -273,6 +273,11 @@ id = "f"
 workflow = "other"
 
 [[tasks]]
+id = "q"
+workflow = "other"
+detached = true
+
+[[tasks]]
 id = "g"
 workflow = {{ workflow = "inner", steps = [{{ id = "x", agent = "y" }}] }}
 
@@ -306,7 +311,7 @@ condition = "default"
 [[tasks]]
 id = "p"
 continue_as_new = {{ sum = "$b" }}
-dependencies = ["a", "c", "d", "e", "f", "g", "h", "i", "j", "k", "l", "m", "n", "o"]
+dependencies = ["a", "c", "d", "e", "f", "g", "h", "i", "j", "k", "l", "m", "n", "o", "q"]
 on_skipped = "skip"
 
 [[tasks]]
@@ -363,13 +368,14 @@ def test_every_key_of_a_file_is_what_its_builder_makes() -> None:
         ),
         in_team("e", "desk", "review"),
         nested("f", "other"),
+        nested("q", "other", detached=True),
         nested("g", workflow("inner", do("x", "y"))),
         wait("h", "paid", timeout=120, on_timeout="skip", returns=int),
         ask("i", "Pay ${input.sum}?", options=["yes", "no"], default="no", person="boss"),
         sleep("j", 5400),
         sleep("k", until="$input.at"),
         sleep("l", 3, when="default"),
-        continue_as_new("p", {"sum": "$b"}, after=[*"acdefghijklmno"], on_skipped="skip"),
+        continue_as_new("p", {"sum": "$b"}, after=[*"acdefghijklmnoq"], on_skipped="skip"),
         do("m", work, each=["x", "y"]),
         do("n", "x", quality=quality("SERVICE", threshold=0.7, on_low="fail")),
         do(
