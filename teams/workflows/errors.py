@@ -164,7 +164,7 @@ class TooManyEntries(WorkflowError):
     def describe(self) -> str:
         return (
             f"run {self.run} has {self.limit} entries in its journal, and no run may have more. Divide the work into "
-            "several runs, or go on in a new one with run.continue_as_new(input)"
+            "several runs, or go on in a new one with continue_as_new"
         )
 
 

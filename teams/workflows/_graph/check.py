@@ -82,7 +82,7 @@ def _continue_faults(path: str, graph: Graph) -> Iterator[SpecFault]:
 def nested_continue_faults(path: str, target: object) -> Iterator[SpecFault]:
     """The faults of a target that would end the run of which it is a step."""
     if isinstance(target, Workflow) and any(isinstance(each.what, ContinueRun) for each in target.graph.nodes):
-        why = "ends its run with continue_as_new, so it is no step of another one"
+        why = "ends its run with continue_as_new, so it cannot be a step of another one"
         yield SpecFault(path, f"workflow {target.name!r} {why}; start a run of it")
     if isinstance(target, Pattern):
         for each in target.parts():

@@ -425,7 +425,7 @@ BAD: dict[str, tuple[Callable[[], object], list[str]]] = {
         lambda: do("a", sequential(workflow("w", continue_as_new("b", {})))),
         [
             (
-                "step 'a': workflow 'w' ends its run with continue_as_new, so it is no step of another one; "
+                "step 'a': workflow 'w' ends its run with continue_as_new, so it cannot be a step of another one; "
                 "start a run of it"
             )
         ],
