@@ -25,6 +25,8 @@ LIMIT: Final = 1024 * 1024
 DEPTH: Final = 100
 """The most containers around a value."""
 REDACTED: Final = "[redacted]"
+Place: TypeAlias = Sequence[str | int | None]
+"""Names and numbers that lead into a value; None stands for all."""
 _TRACEBACK: Final = 20_000
 """Characters of a traceback; the end is kept."""
 
@@ -102,7 +104,15 @@ def redact(value: object, paths: Iterable[str]) -> JsonValue:
     """
     value = plain(value)
     for path in paths:
-        value = _redacted(value, _steps(path))
+        value = _redacted(value, path_steps(path))
+    return value
+
+
+def redact_at(value: object, places: Iterable[Place]) -> JsonValue:
+    """The same for places that are given as names and numbers. Raises `NotStorable`."""
+    value = plain(value)
+    for place in places:
+        value = _redacted(value, place)
     return value
 
 
@@ -275,8 +285,8 @@ def _printable(text: str) -> str:
 _PATH = re.compile(r"\.?(?:([^.\[\]$*\s]+)|(\*)|\[(?:(\d+)|(\*)|\"([^\"]+)\"|'([^']+)')\])")
 
 
-def _steps(path: str) -> Sequence[str | int | None]:
-    """The names and numbers of a path; None stands for all."""
+def path_steps(path: str) -> Sequence[str | int | None]:
+    """The names and numbers of a path; None stands for all. Raises ValueError."""
     steps: list[str | int | None] = []
     at = 1 if path.startswith("$") else 0
     while at < len(path):

@@ -35,7 +35,18 @@ from teams.cli._workflow_dry import dry_run
 from teams.cli._workflow_outcome import AWAY, FAILED, TIMED_OUT, code_of, note, outcome, refuse
 from teams.cli._workflow_plan import plan_document, plan_lines, read_options
 from teams.cli._workflow_schedule import app as schedule_app
-from teams.cli._workflow_store import address, engine_of, every_run, new_id, opened, run_of, say, send, status_in
+from teams.cli._workflow_store import (
+    address,
+    engine_of,
+    every_run,
+    hidden_of,
+    new_id,
+    opened,
+    run_of,
+    say,
+    send,
+    status_in,
+)
 from teams.cli._workflow_target import (
     flow_named,
     import_from_here,
@@ -51,7 +62,6 @@ from teams.cli._workflow_text import (
     drawable,
     entry_json,
     entry_line,
-    hidden_in,
     run_json,
     run_lines,
     status_json,
@@ -331,10 +341,11 @@ def history(
     """Shows what is written of a run, in order. What a step redacts is not shown."""
     with outcome(), opened(address(store)) as found:
         row = run_of(found, run)
-        hidden = hidden_in(found.definition(row.workflow, row.version))
+        hidden = hidden_of(found, row)
         entries = follow(found, run, timeout) if goes_on else iter(found.entries(run))
         for entry in entries:
-            typer.echo(entry_json(entry, hidden) if as_json else entry_line(entry, hidden))
+            shown = hidden.entry(entry)
+            typer.echo(entry_json(shown) if as_json else entry_line(shown))
         if goes_on:
             last = status_in(found, run)
             if last.ended_at is None:

@@ -17,6 +17,7 @@ from supervisors import SpecError, SpecFault, start
 from supervisors.spi import nearest
 from teams._journal.codec import decode
 from teams._journal.memory import MemoryRunStore
+from teams._runs.hidden import shown
 from teams._runs.pattern import Pattern
 from teams.cli._text import result_text
 from teams.workflows._engine.engine import engine
@@ -125,7 +126,8 @@ def dry_run(workflow: Workflow, known: Mapping[str, Pattern], value: object, stu
         assert isinstance(root, EngineRef)
         run = root.start_workflow(flow.name, value).get()
         try:
-            found.result = run.get(timeout=2 * LONGEST)
+            run.get(timeout=2 * LONGEST)
+            found.result = run.status().get().result
         except Exception as error:  # noqa: BLE001 - that of the run, which is told
             if stubber.ended_with is None:
                 found.error = error
@@ -145,6 +147,8 @@ class _Stubber:
         self._stubs = stubs
         self._calls = calls
         self._steps: set[str] = set()
+        self._hidden: dict[str, tuple[str, ...]] = {}
+        """What steps do not show."""
         self.faults: list[SpecFault] = []
         self.ended_with: Called | None = None
         """The step that ends the run, and has another one go on."""
@@ -163,6 +167,7 @@ class _Stubber:
     def _node(self, node: Node, path: str, around: tuple[str, ...]) -> Node:
         name = f"{path}{node.id}"
         self._steps.add(name)
+        self._hidden[name] = node.redact
         what, given = node.what, self._given(node, name)
         input = node.input
         if isinstance(what, ContinueRun):
@@ -197,7 +202,7 @@ class _Stubber:
 
     def _end(self, name: str, title: str) -> Callable[[Any], Any]:
         def end(value: Any) -> Any:
-            self.ended_with = Called(name, title, value, None)
+            self.ended_with = Called(name, title, shown(self._hidden, name, value), None)
             raise _EndsHere
 
         return end
@@ -218,14 +223,14 @@ class _Stubber:
     def _stub(
         self, name: str, title: str, given: Mapping[str, Any], otherwise: object, *, loops: bool
     ) -> Callable[[Any], Any]:
-        calls = 0
+        calls, hidden = 0, self._hidden
 
         def stub(value: Any) -> Any:
             nonlocal calls
             calls += 1
             key = name if calls == 1 or not loops else f"{name}#{calls}"
             result = given.get(key, given.get(name, value if otherwise is _NOTHING else otherwise))
-            self._calls.append(Called(key, title, value, result))
+            self._calls.append(Called(key, title, shown(hidden, name, value), shown(hidden, name, result)))
             return result
 
         return stub

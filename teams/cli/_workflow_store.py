@@ -24,6 +24,7 @@ from teams.workflows._engine.parts import address_of
 from teams.workflows._engine.ref import RunStatus, status_of
 from teams.workflows._engine.said import next_of, refusal
 from teams.workflows._engine.settings import EngineSettings
+from teams.workflows._run.hidden import Hidden
 from teams.workflows.errors import NoSuchRun
 
 VARIABLE = f"{ENVIRONMENT}STORE"
@@ -79,7 +80,13 @@ def run_of(store: Store, run: str) -> RunRow:
 def status_in(store: Store, run: str) -> RunStatus:
     """How far a run is. Raises NoSuchRun."""
     row = run_of(store, run)
-    return status_of(row, store.entries(run), store.inbox(run))
+    return status_of(row, store.entries(run), store.inbox(run), hidden=hidden_of(store, row))
+
+
+def hidden_of(store: Store, row: RunRow) -> Hidden:
+    """What a run does not show."""
+    definition = store.definition(row.workflow, row.version)
+    return Hidden(None if definition is None else definition.body)
 
 
 def say(

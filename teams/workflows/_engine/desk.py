@@ -57,6 +57,7 @@ from teams.workflows._engine.messages import (
     AwaitEnd,
     AwaitNews,
     EditRun,
+    FoundRun,
     GetRun,
     GetRuns,
     RetryRun,
@@ -99,6 +100,7 @@ from teams.workflows._engine.settings import EngineSettings
 from teams.workflows._graph.edit import GraphChanges
 from teams.workflows._graph.graph import Graph
 from teams.workflows._graph.workflow import definition_of
+from teams.workflows._run.hidden import Hidden
 from teams.workflows._run.keeper import DurableKeeper, Passes
 from teams.workflows._run.play import read_input
 from teams.workflows._run.run import Live, failure
@@ -885,21 +887,23 @@ class Desk(Actor):
             entries = await records.query("entries", run, asked_now.after) if await records.row(run) else []
             row = await records.row(run)  # as new as the entries, or newer
             graph = None if row is None else await self._graph(row)
+            hidden = Hidden() if row is None else await records.hidden(row)
         except StoreAway:
             if live is not None:
                 self.tell_after(PAUSE, HasNews(run))
             return  # the next look tells of the others
-        listeners.news(asked_now, row, entries, graph, self.path)
+        listeners.news(asked_now, row, entries, graph, hidden, self.path)
 
     async def _graph(self, row: RunRow) -> Graph | None:
         live = self._kept.live.get(row.id)
         return await self._records.graph(row) if live is None else graph_of(live.record.pattern)
 
     @handles
-    async def get(self, message: GetRun) -> tuple[RunRow, list[JournalEntry], list[InboxRow], Graph | None, int]:
-        row = await self._records.found(message.run)
-        entries, messages = await self._records.query("entries", row.id), await self._records.query("inbox", row.id)
-        return row, entries, messages, await self._graph(row), self._now()
+    async def get(self, message: GetRun) -> FoundRun:
+        records = self._records
+        row = await records.found(message.run)
+        entries, messages = await records.query("entries", row.id), await records.query("inbox", row.id)
+        return FoundRun(row, entries, messages, await self._graph(row), self._now(), await records.hidden(row))
 
     @handles
     async def list_runs(self, message: GetRuns) -> list[RunRow]:

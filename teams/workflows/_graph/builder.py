@@ -13,6 +13,7 @@ from pydantic_core import PydanticSerializationError, to_jsonable_python
 from supervisors.spi import SpecFault, nearest
 from teams._checks.coroutine import generator_faults
 from teams._checks.fields import count_faults, priority_faults, refuse, seconds_faults
+from teams._journal.codec import path_steps
 from teams._members.target import Can, Pool, work_target_faults
 from teams._runs.pattern import Pattern, Target, target_faults
 from teams._runs.step import Step
@@ -520,6 +521,16 @@ def _texts(path: str, key: str, value: object, faults: list[SpecFault]) -> tuple
     return tuple(dict.fromkeys(each for each in found if isinstance(each, str)))
 
 
+def _paths(path: str, key: str, value: object, faults: list[SpecFault]) -> tuple[str, ...]:
+    found = _texts(path, key, value, faults)
+    for each in found:
+        try:
+            path_steps(each)
+        except ValueError as error:
+            faults.append(SpecFault(path, f"{key}: {error}"))
+    return found
+
+
 def _retry(path: str, key: str, value: object, faults: list[SpecFault]) -> RetryOptions | None:
     if value is None:
         return None
@@ -627,7 +638,7 @@ _READERS: Mapping[str, Callable[[str, str, Any, list[SpecFault]], Any]] = {
     "returns": _returns,
     "priority": _checked(lambda path, key, value: priority_faults(path, value)),
     "quality": _checked(_quality_faults),
-    "redact": _texts,
+    "redact": _paths,
     "metadata": lambda path, key, value, faults: _metadata(path, value, faults),
 }
 """How each option is read: from its place, name and value, with the faults that are found."""

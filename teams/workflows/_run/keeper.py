@@ -183,6 +183,8 @@ class DurableKeeper:
         self._kept: dict[str, JournalEntry] = {}
         self._declared: dict[str, str] = {}
         """What steps were when they began."""
+        self._hides: set[str] = set()
+        """The keys under which it is written what steps do not show."""
         self._places: dict[str, JournalEntry] = {}
         """Places of code to which the run came."""
         self.waiting: dict[str, LongWait] = {}
@@ -313,6 +315,9 @@ class DurableKeeper:
             del self._kept[key]
         elif "place" in said:
             self._places[key] = self._kept.pop(key)
+        elif "redact" in said:
+            self._hides.add(key)
+            del self._kept[key]
         elif "undo" in said:
             self.undos.append(Undoable(said["step"], said["undo"], read(entry.body)["value"]))
             del self._kept[key]
@@ -351,6 +356,11 @@ class DurableKeeper:
         if was is not None and was != said and not self.accepts:
             raise Diverged(self.row.id, step, was, said)
         self._declared[step] = said
+
+    def hide(self, key: str, body: Mapping[str, Any]) -> None:
+        if key not in self._hides:
+            self._hides.add(key)
+            self._add("kept", key, body=encode(body))
 
     def first(self, key: str) -> float:
         """The wall clock, in seconds since the epoch, when the run came to this place first."""

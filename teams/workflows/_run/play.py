@@ -20,6 +20,7 @@ from teams._journal.codec import plain
 from teams._journal.errors import NotStorable, PayloadTooLarge
 from teams._journal.rows import InboxRow
 from teams._runs.context import RunContext, end_all
+from teams._runs.hidden import whole
 from teams._runs.pattern import Pattern, label
 from teams.errors import NotApproved, RunError, StepFailed, StepTimeout
 from teams.events import StepPassedOver, StepSkipped
@@ -49,6 +50,7 @@ from teams.workflows._run.continuing import ContinueAsNew
 from teams.workflows._run.course import GraphCourse
 from teams.workflows._run.detached import starting
 from teams.workflows._run.execution import CHOICE, ExecutionChoice, choice_of
+from teams.workflows._run.hidden import NOTE, note_of, signals_in
 from teams.workflows._run.keeper import DurableKeeper, checked
 from teams.workflows._run.values import adapter, write
 from teams.workflows.errors import (
@@ -118,6 +120,7 @@ class _Player:
         self._input = value
 
     async def play(self) -> object:
+        self._hide()
         if self._edits is not None:
             self._edits.follow(self._edited)
         try:
@@ -132,11 +135,25 @@ class _Player:
             raise
         return self._result()
 
+    def _hide(self) -> None:
+        """What steps do not show. The store has it in the definition of a run, but not where the run plays another
+        pattern, which has this workflow inside.
+        """
+        run, graph = self._run, self._graph
+        paths = {node.id: node.redact for node in graph.nodes if node.redact}
+        if not paths:
+            return
+        run.hide(paths)
+        if self._keeper is not None and self._edits is None:
+            named = {whole(run.key(id)): each for id, each in paths.items()}
+            self._keeper.hide(whole(run.key(NOTE)), note_of(named, signals_in(graph)))
+
     # Edits
 
     def _edited(self, workflow: Workflow) -> None:
         """The run goes on with another graph, in which what has begun is the same."""
         self._workflow, self._graph = workflow, workflow.graph
+        self._hide()
         if self._begin_more is not None:
             self._begin_more()
 
@@ -329,6 +346,7 @@ class _Player:
 
     async def _loop(self, node: Node, env: Bindings, default: object) -> object:
         assert node.max_iterations is not None
+        run = self._run
         said: list[object] = []
         last: object = SKIPPED
         for number in range(1, node.max_iterations + 1):
@@ -338,8 +356,8 @@ class _Player:
             good = _is_approved(last) if node.until is None else self._decided(node, holds, node.until, own)
             if good:
                 return last
-            said.append(_feedback(last))
-        raise NotApproved(self._run.run, node.max_iterations, last, tuple(said))
+            said.append(_feedback(run.shown(node.id, last)))
+        raise NotApproved(run.run, node.max_iterations, last, tuple(said))
 
     def _done(self, node: Node, env: Bindings, default: object, name: str) -> Coroutine[Any, Any, object]:
         """A step, and if it has a quality, until that is high enough."""
