@@ -18,17 +18,25 @@ def whole(step: str) -> str:
 
 
 def paths_at(hidden: Mapping[str, tuple[str, ...]], step: str) -> tuple[str, ...]:
-    """The paths that are not shown of a step: its own, and those of the steps that it is part of. `hidden` has them by
-    the `whole` name.
+    """The paths that are not shown of a step: its own, those of the steps that it is part of, and those of the steps
+    that it has inside, whose results may be its own, or items of it. `hidden` has them by the `whole` name.
     """
     if not hidden:
         return ()
     found: dict[str, None] = {}
-    name = ""
-    for part in whole(step).split("/"):
-        name = f"{name}/{part}" if name else part
-        found.update(dict.fromkeys(hidden.get(name, ())))
+    name = whole(step)
+    for each, paths in hidden.items():
+        if each == name or name.startswith(f"{each}/"):
+            found.update(dict.fromkeys(paths))
+        elif each.startswith(f"{name}/"):
+            found.update((way, None) for path in paths for way in (path, in_items(path)))
     return tuple(found)
+
+
+def in_items(path: str) -> str:
+    """The same path in each item of a list."""
+    rest = path.removeprefix("$")
+    return f"$[*]{rest}" if not rest or rest[0] in ".[" else f"$[*].{rest}"
 
 
 def shown(hidden: Mapping[str, tuple[str, ...]], step: str, result: object) -> object:

@@ -342,6 +342,7 @@ def history(
     with outcome(), opened(address(store)) as found:
         row = run_of(found, run)
         hidden = hidden_of(found, row)
+        hidden.entries(found.entries(run))
         entries = follow(found, run, timeout) if goes_on else iter(found.entries(run))
         for entry in entries:
             shown = hidden.entry(entry)

@@ -129,7 +129,9 @@ def do(id: str, target: Target, **options: Unpack[WorkOptions]) -> Node:
         priority: More is sooner where work has to wait. None: the priority of the run. Default: None.
         quality: How its result is scored, and what follows when it is low: `quality(...)`. With `each`, the result of
             each item is. None: it is not scored. Default: None.
-        redact: Dotted paths in its input and result that are not shown, such as "card.number". Default: ().
+        redact: Dotted paths in its input and result that are not shown, such as "card.number" or "rows[*].name"; "$" is
+            the whole. Histories, statuses, artifacts, streams, events and dry runs are without them; who waits for the
+            result gets it. Default: ().
         metadata: What else is known of it, as JSON: `estimated_duration` (seconds, or [low, likely, high]),
             `parallel_safe`, `quality_domain`, and what you like. Default: {}.
     """

@@ -59,18 +59,30 @@ class Hidden:
         return bool(self._paths or self._signals)
 
     def _add_signal(self, name: str, paths: Iterable[str]) -> None:
-        self._signals[name] = (*self._signals.get(name, ()), *paths)
+        self._signals[name] = tuple(dict.fromkeys((*self._signals.get(name, ()), *paths)))
 
     def entries(self, entries: Iterable[JournalEntry]) -> list[JournalEntry]:
-        """Entries as they are shown."""
-        return [self.entry(each) for each in entries]
+        """Entries as they are shown. What a later one says is hidden of an earlier one, too."""
+        listed = list(entries)
+        for each in listed:
+            self.read(each)
+        return [self.entry(each) for each in listed]
+
+    def read(self, entry: JournalEntry) -> None:
+        """Reads what an entry says of what is not shown."""
+        if entry.kind == "skipped":
+            self._skipped.add(entry.step)
+        if entry.kind != "kept" or not entry.step.endswith(NOTE):
+            return
+        match decode(entry.body or b"null"):
+            case {"redact": dict() as steps, "signals": dict() as signals}:
+                self._paths.update((step, tuple(paths)) for step, paths in steps.items())
+                for name, paths in signals.items():
+                    self._add_signal(name, paths)
 
     def entry(self, entry: JournalEntry) -> JournalEntry:
         """An entry as it is shown."""
-        if entry.kind == "kept" and entry.step.endswith(NOTE):
-            self._read(entry)
-        if entry.kind == "skipped":
-            self._skipped.add(entry.step)
+        self.read(entry)
         if not self or entry.body is None:
             return entry
         try:
@@ -79,12 +91,6 @@ class Hidden:
             return entry
         shown = self._said(entry, said)
         return entry if shown is said else entry._replace(body=encode(shown, limit=_ANY_SIZE))
-
-    def _read(self, note: JournalEntry) -> None:
-        said = decode(note.body or b"{}")
-        self._paths.update((step, tuple(paths)) for step, paths in said.get("redact", {}).items())
-        for name, paths in said.get("signals", {}).items():
-            self._add_signal(name, paths)
 
     def _said(self, entry: JournalEntry, said: Any) -> Any:
         paths = paths_at(self._paths, entry.step.removesuffix(_UNDO))

@@ -357,7 +357,7 @@ class _Player:
             if good:
                 return last
             said.append(_feedback(run.shown(node.id, last)))
-        raise NotApproved(run.run, node.max_iterations, last, tuple(said))
+        raise NotApproved(run.run, node.max_iterations, run.shown(node.id, last), tuple(said))
 
     def _done(self, node: Node, env: Bindings, default: object, name: str) -> Coroutine[Any, Any, object]:
         """A step, and if it has a quality, until that is high enough."""
@@ -396,7 +396,7 @@ class _Player:
                     scores.low,
                     scores.missing,
                     number,
-                    result,
+                    run.shown(name, result),
                 )
             number += 1
             revision = Revision(self._input_of(node, env, default), scores, result, number)
