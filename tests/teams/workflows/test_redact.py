@@ -10,6 +10,9 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from opentelemetry.sdk.trace import TracerProvider
+from opentelemetry.sdk.trace.export import SimpleSpanProcessor
+from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
 from actors.events import LifecycleEvent
 from supervisors import SpecError
@@ -22,6 +25,7 @@ from teams.workflows import (
     ArtifactMade,
     WorkflowContext,
     WorkflowRun,
+    WorkflowTracing,
     coded,
     do,
     nested,
@@ -205,6 +209,20 @@ def test_the_feedback_of_a_loop_that_was_not_approved_is_hidden() -> None:
         assert "[redacted]" in str(failure(lambda: run.get(timeout=10)))
         assert SECRET not in shown(scene, run)
         assert SECRET not in " ".join(map(str, events))
+
+
+def test_spans_have_no_values_of_a_step_that_redacts() -> None:
+    exporter, provider = InMemorySpanExporter(), TracerProvider(shutdown_on_exit=False)
+    provider.add_span_processor(SimpleSpanProcessor(exporter))
+    flow = workflow("flow", do("pay", "payer", max_iterations=2, until="$self.sum > 99", redact="card"))
+    with played(payer, flow) as scene, WorkflowTracing(scene.sim.runtime, provider):
+        run = scene.start("flow")
+        failure(lambda: run.get(timeout=10))
+        scene.sim.advance(1)
+    spans = [each.to_json() for each in exporter.get_finished_spans()]
+    assert len(spans) == 3
+    assert "[redacted]" in "".join(spans)
+    assert SECRET not in "".join(spans)
 
 
 def test_a_step_that_an_edit_adds_is_hidden() -> None:
