@@ -25,7 +25,7 @@ LIMIT: Final = 1024 * 1024
 DEPTH: Final = 100
 """The most containers around a value."""
 REDACTED: Final = "[redacted]"
-Place: TypeAlias = Sequence[str | int | None]
+ValuePlace: TypeAlias = Sequence[str | int | None]
 """Names and numbers that lead into a value; None stands for all."""
 _TRACEBACK: Final = 20_000
 """Characters of a traceback; the end is kept."""
@@ -108,7 +108,7 @@ def redact(value: object, paths: Iterable[str]) -> JsonValue:
     return value
 
 
-def redact_at(value: object, places: Iterable[Place]) -> JsonValue:
+def redact_at(value: object, places: Iterable[ValuePlace]) -> JsonValue:
     """The same for places that are given as names and numbers. Raises `NotStorable`."""
     value = plain(value)
     for place in places:

@@ -10,7 +10,7 @@ import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
-from teams._journal.codec import Place, decode, encode, path_steps, redact, redact_at
+from teams._journal.codec import ValuePlace, decode, encode, path_steps, redact, redact_at
 from teams._journal.errors import NotReadable
 from teams._journal.rows import JournalEntry
 from teams._runs.hidden import paths_at
@@ -119,7 +119,7 @@ class Hidden:
             return body
         return encode(redact_at(decode(body), places), limit=_ANY_SIZE)
 
-    def _of_result(self) -> Iterator[Place]:
+    def _of_result(self) -> Iterator[ValuePlace]:
         document = self._document
         if not document:
             yield from self._below(None)
@@ -134,7 +134,7 @@ class Hidden:
                     yield place
                     yield step["id"], *place
 
-    def _below(self, id: str | None) -> Iterator[Place]:
+    def _below(self, id: str | None) -> Iterator[ValuePlace]:
         """The places that a step or a part of it does not show; None: any step. Its result may be a list of such."""
         for step, paths in self._paths.items():
             if id is None or step == id or step.startswith(f"{id}/"):
@@ -143,7 +143,7 @@ class Hidden:
                     yield place
                     yield None, *place
 
-    def _of_output(self, source: Any, at: tuple[str | int, ...]) -> Iterator[Place]:
+    def _of_output(self, source: Any, at: tuple[str | int, ...]) -> Iterator[ValuePlace]:
         match source:
             case str():
                 template = parse_template(source)
@@ -158,7 +158,7 @@ class Hidden:
                     yield from self._of_output(each, (*at, number))
 
 
-def _in(ref: Ref, place: Place, at: tuple[str | int, ...], *, whole: bool) -> Iterator[Place]:
+def _in(ref: Ref, place: ValuePlace, at: tuple[str | int, ...], *, whole: bool) -> Iterator[ValuePlace]:
     """Where a place of a step's result is in a value that has a reference to that result at `at`."""
     if all(one is None or one == other for one, other in zip(place, ref.steps, strict=False)):
         yield (*at, *place[len(ref.steps) :]) if whole else at
