@@ -159,14 +159,14 @@ def engine(
         for each in trees
         if each.id in OWN
     ]
-    faults += [*_schedule_faults(id, schedules, workflows)]
-    faults += [*_option_faults(id, store, durability, max_concurrent_workflows, default_timeout, retain)]
-    faults += [*tracing_faults(id, tracing)]
     agents = _agents(people, faults)
     names = KnownNames()
     if not faults:
         names = _known_names(people, trees, workflows)
         faults += [*_name_faults(id, flows, names, workflows)]
+    faults += [*_schedule_faults(id, schedules, workflows)]
+    faults += [*_option_faults(id, store, durability, max_concurrent_workflows, default_timeout, retain)]
+    faults += [*tracing_faults(id, tracing)]
     if faults:
         raise SpecError(faults)
     settings = EngineSettings(
