@@ -42,6 +42,7 @@ bases stand in brackets::
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import dataclass_transform
 
 from actors.spi import TEXT, cut, described, shown
@@ -383,9 +384,12 @@ class AlreadyAnswered(WorkflowError):
     run: str
     step: str
     by: str
+    at: datetime
+    """When, in UTC."""
 
     def describe(self) -> str:
-        return f"the question of step {self.step} of {self.run} was answered by {self.by}"
+        when = self.at.isoformat(timespec="seconds")
+        return f"the question of step {self.step} of {self.run} was answered by {self.by} at {when}"
 
 
 class NoOpenQuestion(WorkflowError, LookupError):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
+from datetime import UTC, datetime
 from typing import Any
 
 from supervisors.spi import SpecError
@@ -97,7 +98,7 @@ def open_question(run: str, step: str, entries: Sequence[JournalEntry], waiting:
         NoOpenQuestion: the step asks nothing now
     """
     asked: dict[str, JournalEntry] = {}
-    by: dict[str, str] = {}
+    by: dict[str, tuple[str, int]] = {}
     for each in entries:
         match each.kind:
             case "asked":
@@ -105,16 +106,16 @@ def open_question(run: str, step: str, entries: Sequence[JournalEntry], waiting:
                 by.pop(each.step, None)
             case "answered":
                 asked.pop(each.step, None)
-                by[each.step] = decode(each.body or b"{}")["by"]
+                by[each.step] = decode(each.body or b"{}")["by"], each.at
             case "expired":
                 asked.pop(each.step, None)
             case "ended":
                 asked.clear()
     for found in answers(waiting, entries):
         if found.name in asked and found.id == f"{run}/{asked[found.name].seq}":
-            by[found.name] = found.by
+            by[found.name] = found.by, found.at
     if step in by:
-        raise AlreadyAnswered(run, step, by[step])
+        raise _answered(run, step, *by[step])
     if step not in asked:
         raise NoOpenQuestion(run, step, tuple(each for each in asked if each not in by))
     return asked[step]
@@ -143,7 +144,11 @@ def check_first(row: InboxRow, entries: Sequence[JournalEntry], waiting: Sequenc
     """After an answer was written: raises AlreadyAnswered if another one was there before it."""
     first = next((each for each in answers(waiting, entries) if each.id == row.id), row)
     if (first.by, first.body) != (row.by, row.body):
-        raise AlreadyAnswered(row.run, row.name, first.by)
+        raise _answered(row.run, row.name, first.by, first.at)
+
+
+def _answered(run: str, step: str, by: str, at: int) -> AlreadyAnswered:
+    return AlreadyAnswered(run, step, by, datetime.fromtimestamp(at / 1e6, UTC))
 
 
 def answers(waiting: Iterable[InboxRow], entries: Iterable[JournalEntry]) -> Iterator[InboxRow]:

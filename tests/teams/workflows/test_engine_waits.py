@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from datetime import UTC, datetime
 from functools import partial
 from typing import Any
 
@@ -83,9 +84,12 @@ def test_a_question_is_answered_once_with_one_of_its_options(land: Played) -> No
         run.answer("ok", "yes", by="eve").get()
         with pytest.raises(AlreadyAnswered, match="eve"):
             run.answer("ok", "no").get()
+        answered = scene.sim.runtime.clock.wall()
+        scene.sim.advance(30)
         assert run.get() == ["yes"]
-        with pytest.raises(AlreadyAnswered, match="eve"):
+        with pytest.raises(AlreadyAnswered, match="answered by eve at ") as caught:
             run.answer("ok", "no").get()
+        assert caught.value.at == datetime.fromtimestamp(answered, UTC)
 
 
 def test_two_answers_at_once_are_one_answer(land: Played) -> None:
