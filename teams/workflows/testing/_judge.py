@@ -234,6 +234,25 @@ def undone_in_reverse(row: RunRow, entries: Sequence[JournalEntry]) -> Iterator[
         yield f"undone in the order {undone}"
 
 
+def left_done(entries: Sequence[JournalEntry]) -> list[str]:
+    """The steps that can be undone, are done, and are not undone."""
+    left: dict[str, None] = {}
+    for entry in entries:
+        said = None if entry.body is None else decode(entry.body)
+        if entry.kind == "kept" and isinstance(said, dict) and "undo" in said and "step" in said:
+            left[said["step"]] = None
+        elif entry.kind == "done" and entry.step.endswith("/undo"):
+            left.pop(entry.step.removesuffix("/undo"), None)
+    return [*left]
+
+
+def undone_when_cancelled(row: RunRow, entries: Sequence[JournalEntry]) -> Iterator[str]:
+    """Of a run that was cancelled, and not at once, nothing is left done that can be undone."""
+    orders = [decode(entry.body or b"{}") for entry in entries if entry.step == "(cancel)"]
+    if row.state == "cancelled" and orders and orders[-1]["undo"] and (left := left_done(entries)):
+        yield f"it was cancelled, and is not undone: {left}"
+
+
 def chosen_once(row: RunRow, entries: Sequence[JournalEntry]) -> Iterator[str]:
     """What was decided, a rule or how steps run, is not decided again."""
     decided: dict[str, JournalEntry] = {}
@@ -252,5 +271,6 @@ RUNS: dict[str, Check] = {
     "5 begun and ended": begun_and_ended,
     "13 timers": timers,
     "11 undone in reverse": undone_in_reverse,
+    "11 undone when cancelled": undone_when_cancelled,
 }
 """What holds of each run."""

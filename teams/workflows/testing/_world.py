@@ -26,7 +26,7 @@ from teams.workflows._graph.file import workflow_from
 from teams.workflows.testing._disk import Disk
 from teams.workflows.testing._errors import PromiseBroken
 from teams.workflows.testing._faults import DiskFault
-from teams.workflows.testing._judge import judge, released
+from teams.workflows.testing._judge import judge, left_done, released
 from teams.workflows.testing._processes import Processes
 from teams.workflows.testing._reference import Expected, expected
 from teams.workflows.testing._sketch import LAST_INPUT, Ledger, Sketch
@@ -186,6 +186,9 @@ class _Play:
             found = Expected(row.state, None if row.result is None else decode(row.result))
             if any(each.once for each in self._world.sketch.pieces) and found.state == "failed":
                 continue  # its work was lost with its member
+            left = left_done(self._disk.durable.entries.get(row.id, ())) if wanted.undoes else []
+            if left:
+                raise PromiseBroken(self._sim.now, "11 undone", f"run {number} failed, and is not undone: {left}")
             if (found.state, found.result) != (wanted.state, wanted.result):
                 why = None if row.error is None else decode(row.error)["text"]
                 raise PromiseBroken(
