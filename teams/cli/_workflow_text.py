@@ -48,7 +48,7 @@ def status_lines(status: RunStatus) -> Iterator[str]:
         ("workflow", f"{status.workflow} (version {status.version[:12]})"),
         *([("key", status.key)] if status.key is not None else []),
         *([("parent", _parent_text(status))] if status.parent is not None else []),
-        ("state", status.state if status.waiting_for is None else f"{status.state}, for {status.waiting_for}"),
+        ("state", _state_text(status)),
         ("steps", f"{status.done}{of} done{f', {status.failed} failed' if status.failed else ''}{progress}"),
         *([("execution", _choice_text(status.execution))] if status.execution is not None else []),
         *(("now", each) for each in status.current_steps),
@@ -66,6 +66,12 @@ def status_lines(status: RunStatus) -> Iterator[str]:
         yield f"result    {result_text(status.result)}"
     if status.error is not None:
         yield f"error     {lines(status.error)}"
+
+
+def _state_text(status: RunStatus) -> str:
+    if status.waiting_for is None or status.waiting_since is None:
+        return status.state
+    return f"{status.state}, for {status.waiting_for}, since {instant(status.waiting_since)}"
 
 
 def _parent_text(status: RunStatus) -> str:
@@ -87,7 +93,7 @@ def _scores_text(step: str, scores: Scores) -> str:
 def status_json(status: RunStatus) -> str:
     """A run, for programs; times in ISO 8601."""
     found = dataclasses.asdict(status)
-    for name in ("created_at", "started_at", "ended_at"):
+    for name in ("created_at", "started_at", "ended_at", "waiting_since"):
         found[name] = None if found[name] is None else instant(found[name])
     return json_line(found)
 

@@ -91,6 +91,8 @@ class RunStatus:
     """The id of the run that started it, or in whose place it goes on; None: a caller started it."""
     parent_step: str | None = None
     """The step of that run; "(continued)" if it goes on in its place."""
+    waiting_since: float | None = None
+    """Since when it waits for `waiting_for`; None: it does not wait."""
 
 
 class WorkflowRun:
@@ -495,4 +497,22 @@ def status_of(
         follower(row),
         row.parent,
         row.parent_step,
+        None if row.waiting_for is None else _waiting_since(row, entries) / 1e6,
     )
+
+
+def _waiting_since(row: RunRow, entries: Sequence[JournalEntry]) -> int:
+    """Since when a run waits, in UTC microseconds: since the last of its waits began, or else since it did something
+    last. What was told to it meanwhile is set aside in entries of its own.
+    """
+    waits: dict[tuple[str, int], int] = {}
+    last = row.created_at
+    for entry in entries:
+        key = entry.step, entry.attempt
+        if entry.kind in ("began", "asked") and not _target_of(entry):
+            waits[key] = entry.at
+        else:
+            waits.pop(key, None)
+        if not entry.step.startswith("(message "):
+            last = entry.at
+    return max(waits.values()) if waits and row.state == "waiting" else last

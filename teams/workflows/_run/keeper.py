@@ -325,8 +325,9 @@ class DurableKeeper:
     def restore(self, record: RunState, now: float) -> None:
         """Gives a new record what another process had kept. `now` is the runtime's clock."""
         for key, entry in self._began.items():
-            record.under_way[key] = now - (self._now() - entry.at) / 1e6
-            self.cut_off.add(key)
+            if key in self._declared:  # else it waits, and is no work
+                record.under_way[key] = now - (self._now() - entry.at) / 1e6
+                self.cut_off.add(key)
         for key, entry in self._kept.items():
             record.kept[key] = self._unkept(entry, now)
         record.done = sum(each.kind == "done" for each in self._stored.values())

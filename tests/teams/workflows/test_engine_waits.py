@@ -174,6 +174,50 @@ def test_a_run_that_waits_for_long_has_no_actor(step: Any, land: Played) -> None
         assert kinds(run, "a") == ["began", "done"]
 
 
+def test_a_run_that_was_parked_is_parked_again_at_its_next_wait(land: Played) -> None:
+    flow = workflow("flow", wait("one", "one"), sleep("two", 100), ask("three", "Sure?"), do("last", lambda _: "end"))
+    with land(flow, default_timeout=None) as scene:
+        run = scene.start("flow")
+        scene.sim.advance(10)
+        assert (scene.state(run), scene.awake()) == ("waiting", 0)
+        run.signal("one").get()
+        scene.sim.advance(10)
+        assert (scene.state(run), scene.awake()) == ("waiting", 0)
+        scene.sim.advance(110)
+        assert (scene.state(run), scene.awake()) == ("waiting", 0)
+        run.answer("three", "yes").get()
+        assert run.get() == "end"
+
+
+def test_an_open_run_says_what_it_waits_for_and_since_when(land: Played) -> None:
+    flow = workflow("flow", do("a", lambda value: value), wait("paid", "paid"), sleep("nap", 100))
+    with land(flow, max_concurrent_workflows=1) as scene:
+        began = scene.sim.runtime.clock.wall()
+        run = scene.start("flow", 1)
+
+        def waits() -> tuple[str | None, float | None]:
+            status = run.status().get()
+            return status.waiting_for, None if status.waiting_since is None else status.waiting_since - began
+
+        assert waits() == (None, None)
+        scene.sim.advance(50)
+        assert waits() == ("signal paid", 0)
+        run.signal("other").get()
+        scene.sim.advance(10)
+        assert waits() == ("signal paid", 0)
+        run.signal("paid").get()
+        scene.sim.advance(10)
+        assert waits()[0] == "timer"
+        assert waits()[1] == pytest.approx(60, abs=1)
+        run.pause().get()
+        scene.sim.advance(10)
+        assert waits()[0] == "resume"
+        assert waits()[1] == pytest.approx(70, abs=1)
+        run.resume().get()
+        scene.sim.advance(200)
+        assert waits() == (None, None)
+
+
 def test_a_run_with_work_under_way_is_not_parked(land: Played) -> None:
     flow = workflow("flow", tasks=[wait("go", "go", timeout=200.0), do("slow", "slow", input=[])])
     with land(adds("slow", 50.0), flow) as scene:
