@@ -33,7 +33,7 @@ from teams.workflows._graph.node import (
     WaitForSignal,
 )
 from teams.workflows._graph.workflow import Workflow
-from teams.workflows._run.keeper import step_of
+from teams.workflows._run.names import step_of
 from teams.workflows._run.values import adapter
 from teams.workflows.errors import RunFailure
 

@@ -16,7 +16,8 @@ from teams.cli._text import json_line, lines, result_text
 from teams.workflows._engine.ref import RunStatus
 from teams.workflows._quality.domain import Scores
 from teams.workflows._run.execution import ExecutionChoice
-from teams.workflows._run.keeper import CONTINUED, step_of
+from teams.workflows._run.keeper import CONTINUED
+from teams.workflows._run.names import step_of
 
 _CELL = 60
 _BODY = 120

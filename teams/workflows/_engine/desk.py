@@ -101,7 +101,8 @@ from teams.workflows._graph.edit import GraphChanges
 from teams.workflows._graph.graph import Graph
 from teams.workflows._graph.workflow import definition_of
 from teams.workflows._run.hidden import Hidden
-from teams.workflows._run.keeper import DurableKeeper, Passes
+from teams.workflows._run.keeper import DurableKeeper
+from teams.workflows._run.passes import Passes
 from teams.workflows._run.play import read_input
 from teams.workflows._run.run import Live, failure
 from teams.workflows._run.values import read

@@ -16,7 +16,8 @@ from teams.workflows._engine.messages import StartRun
 from teams.workflows._engine.notices import KeeperLost, RunWaits
 from teams.workflows._engine.settings import EngineSettings
 from teams.workflows._run.detached import DetachedRun
-from teams.workflows._run.keeper import DurableKeeper, Passes
+from teams.workflows._run.keeper import DurableKeeper
+from teams.workflows._run.passes import Passes
 
 PAUSE = 0.5
 """Seconds before a run is started again that the store was away for."""

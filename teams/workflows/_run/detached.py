@@ -6,7 +6,8 @@ from collections.abc import Callable
 from typing import Any, NamedTuple
 
 from teams._runs.context import RunContext
-from teams.workflows._run.keeper import DurableKeeper, unkeyed
+from teams.workflows._run.keeper import DurableKeeper
+from teams.workflows._run.names import unkeyed
 from teams.workflows.errors import AgentMissing
 
 

@@ -9,10 +9,7 @@ elsewhere sees the same values.
 from __future__ import annotations
 
 import asyncio
-import re
-from collections import deque
 from collections.abc import Awaitable, Callable, Iterable, Mapping
-from contextvars import Context
 from dataclasses import replace
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
@@ -31,6 +28,8 @@ from teams.errors import NoCapableAgent, StepFailed, StepTimeout
 from teams.workflows._graph.workflow import Workflow, definition_of
 from teams.workflows._run.continuing import ContinueAsNew
 from teams.workflows._run.limit import TimeLimit
+from teams.workflows._run.names import keyed, step_of, unkeyed
+from teams.workflows._run.passes import Passes
 from teams.workflows._run.transaction import StepTransaction, Transaction
 from teams.workflows._run.values import adapter, read, write, written
 from teams.workflows.errors import AgentMissing, Diverged, TakenOver, TooManyEntries
@@ -41,13 +40,10 @@ CONTINUED = "(continued)"
 """The step of its parent that a run is of which goes on in its place."""
 IN_ONE_COMMIT = 3
 """Passes of the event loop in which the steps that an end makes ready may come into its commit."""
-_PART = re.compile(r"[/#\[~]")
-"""Ends the id of a step in the name of a part of it: `research/gather`, `review#2`, `sum[7]`, `pay~2/pause`."""
 OF_STEPS: frozenset[EntryKind] = frozenset(
     {"began", "done", "failed", "skipped", "slept", "asked", "answered", "signalled", "expired"}
 )
 """The kinds of entries that say that a step has begun or ended."""
-_ATTEMPT = re.compile(r"~(\d+)$")
 _STEPS = {"StepFailed": StepFailed, "StepTimeout": StepTimeout}
 
 _END = ("state", "result", "error", "ended_at", "retain_until", "waiting_for", "wake_at", "owner")
@@ -58,39 +54,6 @@ if TYPE_CHECKING:
 
 EndState = Literal["done", "failed", "cancelled", "continued"]
 Writer = Callable[[Unit, ReplyTo], None]
-
-
-class Passes:
-    """Calls functions so many passes of the event loop later. One call of the loop is under way for all of them, which
-    is the code of no actor.
-    """
-
-    def __init__(self) -> None:
-        self._context = Context()
-        self._due: deque[list[Callable[[], object]]] = deque()
-        """For each pass that comes, what it calls."""
-
-    def after(self, passes: int, call: Callable[[], object]) -> None:
-        """Calls `call` in the pass with this number, 1 is the next."""
-        due = self._due
-        if not due:
-            asyncio.get_running_loop().call_soon(self._pass, context=self._context)
-        while len(due) < passes:
-            due.append([])
-        due[passes - 1].append(call)
-
-    def _pass(self) -> None:
-        calls = self._due.popleft()
-        if self._due:
-            asyncio.get_running_loop().call_soon(self._pass, context=self._context)
-        for each in calls:
-            try:
-                each()
-            except Exception as error:  # noqa: BLE001 - a defect of one run is not one of the others
-                loop = asyncio.get_running_loop()
-                loop.call_exception_handler(
-                    {"message": f"a run could not send what it wrote: {error}", "exception": error}
-                )
 
 
 class _Batch:
@@ -962,19 +925,3 @@ def _failed(entry: JournalEntry) -> bool:
 
 LOOK = 1.0
 """Seconds at most between two looks at the wall clock, which may be set while a run waits."""
-
-
-def step_of(name: str) -> str:
-    """The id of the step of the workflow that an entry is about."""
-    return _PART.split(name, maxsplit=1)[0]
-
-
-def keyed(step: str, attempt: int) -> str:
-    """The name of an attempt at a step within its run."""
-    return step if attempt <= 1 else f"{step}~{attempt}"
-
-
-def unkeyed(key: str) -> tuple[str, int]:
-    """The step and the attempt of a name within a run."""
-    found = _ATTEMPT.search(key) if "~" in key else None
-    return (key, 1) if found is None else (key[: found.start()], int(found.group(1)))
