@@ -460,7 +460,8 @@ def _role_steps(path: str, steps: object, faults: list[SpecFault]) -> Iterator[R
 
 def _name_faults(path: str, key: str, name: object) -> Iterator[SpecFault]:
     if not (isinstance(name, str) and name.strip() and name.isprintable()):
-        yield SpecFault(path, f"{key}: must be a printable string, got {name!r}")
+        hint = "; in YAML, put yes, no, on and off in quotes" if isinstance(name, bool) else ""
+        yield SpecFault(path, f"{key}: must be a printable string, got {name!r}{hint}")
 
 
 def _choice_faults(path: str, key: str, value: object, choices: Sequence[str]) -> Iterator[SpecFault]:

@@ -10,12 +10,12 @@ import asyncio
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
-from actors.spi import Actor, ActorDeadError, ActorRef, finish, sleep
+from actors.spi import TEXT, Actor, ActorDeadError, ActorRef, described, finish, sleep
 from supervisors.spi import SupervisorRef
 from teams._dispatch.ask import asked
 from teams._dispatch.messages import AwaitPart, EndRun
 from teams._journal.codec import decode, encode, recorded
-from teams._journal.errors import NotStorable
+from teams._journal.errors import NotStorable, RecordedError
 from teams._journal.rows import new_run_id
 from teams._members.results import Outcome
 from teams._runs.context import RunContext
@@ -279,7 +279,13 @@ def failure(error: BaseException) -> bytes:
     while isinstance(cause, RunFailed | StepFailed) and isinstance(cause.error, Exception):
         cause = cause.error
     step = next((each.step for each in _chain(error) if isinstance(each, StepFailed)), None)
-    text = error.reason if isinstance(error, RunCancelled) else str(error)
+    if isinstance(error, RunCancelled):
+        text = error.reason
+    elif isinstance(error, RunFailed) and step is not None:
+        what = cause.describe() if isinstance(cause, RecordedError) else described(cause, TEXT)
+        text = f"step {step} failed: {what}"
+    else:
+        text = str(error)
     return encode({"type": type(error).__name__, "text": text, "step": step, "cause": decode(recorded(cause))})
 
 
