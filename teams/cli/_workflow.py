@@ -46,6 +46,7 @@ from teams.cli._workflow_store import (
     say,
     send,
     status_in,
+    whereabouts,
 )
 from teams.cli._workflow_target import (
     flow_named,
@@ -305,6 +306,8 @@ def status(
             _ended(found, run, end_of(found, run, timeout), as_json=as_json)
         shown = status_in(found, run)
         _show_status(shown, as_json=as_json)
+        if not as_json and (where := whereabouts(found, run)) is not None:
+            typer.echo(f"engine    {where}")
         raise typer.Exit(code_of(shown))
 
 
