@@ -32,12 +32,13 @@ is found at once, each with its place and the nearest name there is.
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
 from typing import Any
 
 from supervisors.spi import SpecError, SpecFault, SupervisorSpec, read_document, unknown_key
 from teams._files.form import Faults, FormKey, FormKeys, FormReader, TooManyFaults
+from teams._files.names import Names, mappings
 from teams._files.pattern import PatternReader
 from teams._files.team import read_people, read_team
 from teams._members.member import Member
@@ -46,6 +47,7 @@ from teams._runs.pattern import Pattern
 from teams.workflows._engine.config import OF_FILES, OF_SUPERVISORS, ConfigValues, EngineArguments, table_values
 from teams.workflows._engine.engine import AGENTS, engine
 from teams.workflows._engine.ref import EngineRef
+from teams.workflows._graph.check import unknown_names
 from teams.workflows._graph.file import WORKFLOW, WorkflowDefaults, read_workflow
 from teams.workflows._graph.workflow import Workflow
 from teams.workflows._run.routing import Routing, RoutingRule, routing, rule
@@ -109,6 +111,8 @@ class _EngineReader(FormReader):
         sound = len(self.faults) == before  # otherwise a workflow may name what has a fault
         flows: list[Workflow | Routing] = [*self._workflows(), *self._routings()]
         named = len(self.faults) == before  # otherwise a schedule may name what has a fault
+        if not sound:
+            self.faults += self._name_faults(flows)
         schedules = self._schedules()
         parts = [*(flows if sound else ()), *people, *teams, *(schedules if named else ())]
         options = self._options()
@@ -117,6 +121,30 @@ class _EngineReader(FormReader):
         except SpecError as error:
             self.faults += error.faults
             return None
+
+    def _name_faults(self, flows: Iterable[Workflow | Routing]) -> Iterator[SpecFault]:
+        """The faults of names in workflows where members, teams or patterns have faults: what stands in the file counts
+        as there.
+        """
+        own = mappings(self._values.get("members"))
+        own += [{"id": id} for id in self._mapping("agents")]
+        names = Names.of(own, mappings(self._values.get("roles")))
+        teams = {}
+        for each in mappings(self._values.get("teams")):
+            teams[str(each.get("team"))] = Names.of(mappings(each.get("members")), mappings(each.get("roles"))).sides
+        flows = list(flows)
+        known = {each.name for each in flows} | self._mapping("patterns").keys()
+        known |= {str(each.get("workflow", each.get("name"))) for each in mappings(self._values.get("workflows"))}
+        for flow in flows:
+            if isinstance(flow, Workflow):
+                yield from unknown_names(
+                    flow,
+                    members=names.sides,
+                    capabilities=names.capabilities,
+                    teams=teams,
+                    workflows=known,
+                    path=f"{self._id}/{flow.name}",
+                )
 
     def _mapping(self, key: str) -> Mapping[str, Any]:
         found = self._values.get(key, {})

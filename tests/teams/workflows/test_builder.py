@@ -472,6 +472,13 @@ BAD: dict[str, tuple[Callable[[], object], list[str]]] = {
             "step 'a': default: 'nope' is not one of the options; did you mean 'no'?",
         ],
     ),
+    "options as YAML reads yes and no": (
+        lambda: ask("a", "sure?", options=[True, False]),  # type: ignore[list-item]
+        [
+            "step 'a': options: must be a printable string, got True; in YAML, put yes, no, on and off in quotes",
+            "step 'a': options: must be a printable string, got False; in YAML, put yes, no, on and off in quotes",
+        ],
+    ),
     "each of no numbers": (
         lambda: do("a", "x", each=[math.nan]),
         ["step 'a': each.0: must be a finite number, got nan"],

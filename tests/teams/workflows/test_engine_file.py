@@ -175,6 +175,29 @@ def test_a_member_with_a_fault_is_not_missed_by_the_workflows() -> None:
     assert [each.path for each in caught.value.faults] == ["agents/members/worker"]
 
 
+def test_a_name_that_is_not_there_is_told_beside_a_member_with_a_fault() -> None:
+    with pytest.raises(SpecError) as caught:
+        engine_from(
+            {
+                "workflow": "w",
+                "steps": [
+                    {"id": "a", "agent": "worker"},
+                    {"id": "b", "agent": "wroker"},
+                    {"id": "c", "agent": "staff"},
+                    {"id": "d", "team": "group", "workflow": [{"role": "inner", "action": "x"}]},
+                ],
+                "agents": {"worker": "no_such_module:work"},
+                "roles": [{"name": "staff"}],
+                "teams": [{"team": "group", "members": [{"id": "inner", "work": "no_such_module:work"}]}],
+            }
+        )
+    assert [(each.path, each.message[:30]) for each in caught.value.faults] == [
+        ("agents/members/worker", "work: importing 'no_such_modul"),
+        ("group/members/inner", "work: importing 'no_such_modul"),
+        ("engine/w/b", "no member or role 'wroker'; di"),
+    ]
+
+
 @pytest.mark.parametrize("name", ["support.toml", "support.yaml"])
 def test_trees_are_loaded_from_files_with_workflows(tmp_path: Path, name: str) -> None:
     toml = 'workflow = "w"\nsteps = [{ id = "a", sleep = 1 }]\n'
