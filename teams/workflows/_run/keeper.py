@@ -288,7 +288,7 @@ class DurableKeeper:
     def restore(self, record: RunState, now: float) -> None:
         """Gives a new record what another process had kept. `now` is the runtime's clock."""
         for key, entry in self._began.items():
-            if key in self._declared:  # else it waits, and is no work
+            if key in self._declared:  # else it is a wait
                 record.under_way[key] = now - (self._now() - entry.at) / 1e6
                 self.cut_off.add(key)
         for key, entry in self._kept.items():
