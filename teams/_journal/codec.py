@@ -21,6 +21,7 @@ from actors.spi import TEXT, cut, said, type_name
 from teams._journal.errors import NotReadable, NotStorable, PayloadTooLarge, RecordedError
 
 LIMIT: Final = 1024 * 1024
+HIGHEST_LIMIT: Final = 16 * LIMIT
 """Bytes of one encoded value, unless its owner says otherwise."""
 DEPTH: Final = 100
 """The most containers around a value."""
@@ -47,6 +48,11 @@ def encode(value: object, adapter: TypeAdapter[Any] | None = None, *, limit: int
     if len(data) > limit:
         raise PayloadTooLarge(_heaviest(value, path), len(data), limit)
     return data
+
+
+def enclosed(value: JsonValue) -> bytes:
+    """As JSON what stands around values that were encoded, and so checked, before. Has no limit of its own."""
+    return to_json(value)
 
 
 def decode(data: bytes, adapter: TypeAdapter[Any] | None = None) -> Any:

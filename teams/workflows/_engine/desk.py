@@ -731,7 +731,7 @@ class Desk(Actor):
 
     @handles
     async def say(self, message: Say) -> None:
-        body = None if message.value is None else encode(message.value)
+        body = None if message.value is None else encode(message.value, limit=self._settings.max_value_bytes)
         await self._say(
             InboxRow(self._new_id(), message.run, message.kind, message.name, body, message.by, self._now())
         )

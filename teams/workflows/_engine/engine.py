@@ -34,6 +34,7 @@ from supervisors.spi import (
 )
 from teams._checks.fields import count_faults, seconds_faults
 from teams._dispatch.spec import TeamSpec
+from teams._journal.codec import HIGHEST_LIMIT, LIMIT
 from teams._journal.open_store import open_store
 from teams._journal.store import Durability, Store
 from teams._members.member import Member
@@ -93,6 +94,7 @@ def engine(
     store: str | Callable[[], Store] = "sqlite:///runs.db",
     durability: Durability = "disk",
     max_concurrent_workflows: int = 100,
+    max_value_bytes: int = LIMIT,
     default_timeout: float | None = 300.0,
     retain: Mapping[str, float | None] | None = None,
     tracing: bool = False,
@@ -119,6 +121,8 @@ def engine(
             priority and age. A run that waits for a person, a signal or a time does not count. Default: 100.
         default_timeout: Seconds for a run whose workflow and caller give none; waiting for people does not count. None:
             any time. Default: 300.0.
+        max_value_bytes: The most bytes of an input, a result and a signal, as JSON; at most 16 MiB. What is larger
+            belongs elsewhere: hand on where it is. Default: 1 MiB.
         retain: Seconds for which ended runs are kept, by state ("done", "failed", "cancelled", "continued"); None: for
             ever. Default: 90 days for those that failed, 30 for the others.
         tracing: Whether runs and their steps are spans of the global tracer provider of OpenTelemetry; needs the extra
@@ -166,6 +170,7 @@ def engine(
         faults += [*_name_faults(id, flows, names, workflows)]
     faults += [*_schedule_faults(id, schedules, workflows)]
     faults += [*_option_faults(id, store, durability, max_concurrent_workflows, default_timeout, retain)]
+    faults += [*_bytes_faults(id, max_value_bytes)]
     faults += [*tracing_faults(id, tracing)]
     if faults:
         raise SpecError(faults)
@@ -177,6 +182,7 @@ def engine(
         {**RETAIN, **(retain or {})},
         {each.id: each for each in schedules},
         tracing,
+        max_value_bytes,
         names,
     )
     opened = partial(open_store, store, durability=durability) if isinstance(store, str) else store
@@ -292,6 +298,12 @@ def tracing_faults(id: str, tracing: object) -> Iterator[SpecFault]:
                 import opentelemetry.trace  # noqa: F401 - its API is light, and needed at the start
         except MissingExtra as error:
             yield SpecFault(id, f"tracing: {error}")
+
+
+def _bytes_faults(id: str, most: object) -> Iterator[SpecFault]:
+    yield from count_faults(id, "max_value_bytes", most)
+    if isinstance(most, int) and most > HIGHEST_LIMIT:
+        yield SpecFault(id, f"max_value_bytes: must be at most {HIGHEST_LIMIT} (16 MiB), got {most}")
 
 
 def _option_faults(

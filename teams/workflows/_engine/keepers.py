@@ -65,6 +65,7 @@ class Keepers:
             settings.workflows,
             settings.patterns,
             settings.retain,
+            settings.max_value_bytes,
         )
 
     async def _started(self, run: DetachedRun) -> str:

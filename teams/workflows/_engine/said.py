@@ -10,7 +10,7 @@ from typing import Any
 
 from supervisors.spi import SpecError
 from teams._journal import rows
-from teams._journal.codec import decode, encode, text_cell
+from teams._journal.codec import decode, enclosed, encode, text_cell
 from teams._journal.rows import ENDED, Definition, InboxRow, JournalEntry, Result, RunRow, Unit
 from teams._runs.pattern import Pattern
 from teams.workflows._engine.listeners import follower
@@ -57,7 +57,7 @@ def new_run(settings: EngineSettings, message: StartRun, id: str, now: int) -> R
         id,
         message.workflow,
         settings.version(message.workflow),
-        write(message.value),
+        write(message.value, limit=settings.max_value_bytes),
         now,
         key=message.key,
         priority=message.priority,
@@ -158,11 +158,11 @@ def answers(waiting: Iterable[InboxRow], entries: Iterable[JournalEntry]) -> Ite
     for entry in entries:
         said = None if entry.body is None else decode(entry.body)
         if entry.kind == "kept" and isinstance(said, dict) and "message" in said:
-            row = InboxRow(**{**said["message"], "body": encode(said["message"]["body"])})
+            row = InboxRow(**{**said["message"], "body": enclosed(said["message"]["body"])})
             if row.kind == "answer":
                 yield row
         elif entry.kind == "answered" and isinstance(said, dict):
-            yield InboxRow(said["id"], entry.run, "answer", entry.step, encode(said["value"]), said["by"], entry.at)
+            yield InboxRow(said["id"], entry.run, "answer", entry.step, enclosed(said["value"]), said["by"], entry.at)
 
 
 def retried(row: RunRow, entries: Sequence[JournalEntry], step: str | None, now: int) -> Unit:

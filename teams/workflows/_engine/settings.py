@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from supervisors.spi import SpecError
-from teams._journal.codec import encode
+from teams._journal.codec import LIMIT, encode
 from teams._journal.rows import Definition, RunRow, new_run_id
 from teams._runs.pattern import Pattern
 from teams.workflows._graph.edit import KnownNames
@@ -42,6 +42,8 @@ class EngineSettings:
     retain: Mapping[str, float | None]
     schedules: Mapping[str, WorkflowSchedule] = field(default_factory=dict)
     tracing: bool = False
+    max_value_bytes: int = LIMIT
+    """The most bytes of an input, a result and a signal, as JSON."""
     names: KnownNames | None = None
     """What the steps of an edit may name; None: that is not known."""
     _stored: dict[str, tuple[str, bytes]] = field(default_factory=dict, repr=False, compare=False)

@@ -20,7 +20,7 @@ from typing import Any, NoReturn, get_type_hints
 from supervisors.spi import SpecError, SpecFault
 from teams._checks.fields import seconds_faults
 from teams._dispatch.gather import Gathered, GatherPolicy
-from teams._journal.codec import encode, path_steps, text_cell
+from teams._journal.codec import HIGHEST_LIMIT, encode, path_steps, text_cell
 from teams._journal.rows import InboxRow
 from teams._runs.context import RunContext
 from teams._runs.hidden import whole
@@ -200,7 +200,7 @@ class WorkflowContext:
         if self._keeper is None or self._run.path:
             raise NeedsEngine(self._workflow, self._run.key("continue_as_new"))
         read_value(self._workflow, self._takes, value)
-        raise ContinueAsNew(write(value))
+        raise ContinueAsNew(write(value, limit=self._keeper.max_value_bytes))
 
     def now(self) -> datetime:
         """The time at which the run came here first, in UTC."""
@@ -321,6 +321,6 @@ def _type(hint: object) -> Any:
 
 def _digest(run: str, step: str, value: object) -> str:
     try:
-        return hashlib.sha256(encode(value)).hexdigest()[:16]
+        return hashlib.sha256(encode(value, limit=HIGHEST_LIMIT)).hexdigest()[:16]
     except ValueError as error:
         raise StepFailed(run, step, error) from error

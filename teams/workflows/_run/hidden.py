@@ -10,7 +10,7 @@ import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
-from teams._journal.codec import ValuePlace, decode, encode, path_steps, redact, redact_at
+from teams._journal.codec import ValuePlace, decode, enclosed, path_steps, redact, redact_at
 from teams._journal.errors import NotReadable
 from teams._journal.rows import JournalEntry
 from teams._runs.hidden import paths_at
@@ -23,7 +23,6 @@ from teams.workflows._quality.domain import is_of_quality
 NOTE = "(redact)"
 """The end of the name of an entry that says what the steps of a part of a run do not show."""
 _UNDO = " (undo)"
-_ANY_SIZE = 1 << 31
 
 
 def note_of(paths: Mapping[str, tuple[str, ...]], signals: Mapping[str, tuple[str, ...]]) -> dict[str, Any]:
@@ -90,7 +89,7 @@ class Hidden:
         except NotReadable:
             return entry
         shown = self._said(entry, said)
-        return entry if shown is said else entry._replace(body=encode(shown, limit=_ANY_SIZE))
+        return entry if shown is said else entry._replace(body=enclosed(shown))
 
     def _said(self, entry: JournalEntry, said: Any) -> Any:
         paths = paths_at(self._paths, entry.step.removesuffix(_UNDO))
@@ -117,7 +116,7 @@ class Hidden:
         places = [*self._of_result()] if self and body is not None else []
         if body is None or not places:
             return body
-        return encode(redact_at(decode(body), places), limit=_ANY_SIZE)
+        return enclosed(redact_at(decode(body), places))
 
     def _of_result(self) -> Iterator[ValuePlace]:
         document = self._document

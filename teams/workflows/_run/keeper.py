@@ -18,7 +18,7 @@ from pydantic import ValidationError
 
 from actors.spi import ActorRef, ReplyTo, current_clock
 from teams._dispatch.gather import Gathered
-from teams._journal.codec import decode, encode, recorded, unrecorded
+from teams._journal.codec import HIGHEST_LIMIT, decode, enclosed, encode, recorded, unrecorded
 from teams._journal.errors import NotStorable, PayloadTooLarge
 from teams._journal.rows import Definition, EntryKind, InboxRow, JournalEntry, RunRow, Transacted, Unit, Written
 from teams._members.results import Outcome
@@ -113,6 +113,7 @@ class DurableKeeper:
         workflows: Mapping[str, Pattern],
         patterns: Mapping[str, Pattern],
         retain: Mapping[str, float | None],
+        max_value_bytes: int,
     ) -> None:
         """`now` is the wall clock in UTC microseconds. `lost` is called when the run cannot be kept any more, `waits`
         whenever the run has come to wait for something that may take long. `starts` starts another run and returns its
@@ -125,6 +126,7 @@ class DurableKeeper:
         self.workflows = workflows
         self.patterns = patterns
         self._retain = retain
+        self.max_value_bytes = max_value_bytes
         self._now = now
         self._write = write
         self._passes = passes
@@ -263,7 +265,7 @@ class DurableKeeper:
     def _read_kept(self, key: str, entry: JournalEntry) -> None:
         said = decode(entry.body) if entry.body is not None else {}
         if "message" in said:
-            row = InboxRow(**{**said["message"], "body": encode(said["message"]["body"])})
+            row = InboxRow(**{**said["message"], "body": enclosed(said["message"]["body"])})
             self._inbox.append(row)
             self._journalled.add(row.id)
             del self._kept[key]
@@ -359,7 +361,7 @@ class DurableKeeper:
         error = outcome.error
         if error is None:
             try:
-                body, value = written(checked(outcome.value, returns), returns)
+                body, value = written(checked(outcome.value, returns), returns, self.max_value_bytes)
             except (NotStorable, PayloadTooLarge, ValidationError) as refused:
                 error = StepFailed(self.row.id, step, refused)
             else:
@@ -386,7 +388,7 @@ class DurableKeeper:
             self._seq += 1
             entry = JournalEntry(self.row.id, self._seq, "done", name, attempt, self._now(), None, None)
             decide = self.decides.get(step, _not_again)
-            work = StepTransaction(entry, function, value, returns, decide, current_clock().now)
+            work = StepTransaction(entry, function, value, returns, decide, current_clock().now, self.max_value_bytes)
             batch = self._transactions[step] = _Batch()
             batch.keeper = self
             self._in_flight.append(batch)
@@ -432,7 +434,7 @@ class DurableKeeper:
             said = {"able": value}
         else:
             return  # made again from the steps, as the items of a pipeline are
-        self._add("kept", key, body=write(said))
+        self._add("kept", key, body=write(said, limit=self.max_value_bytes))
 
     def _unkept(self, entry: JournalEntry, now: float) -> object:
         said = read(entry.body)
@@ -682,7 +684,7 @@ class DurableKeeper:
             return False, None
         value = None if row.body is None else decode(row.body)
         kind: EntryKind = "answered" if row.kind == "answer" else "signalled"
-        self._lived[step] = self._add(kind, step, body=encode({"id": row.id, "by": row.by, "value": value}))
+        self._lived[step] = self._add(kind, step, body=enclosed({"id": row.id, "by": row.by, "value": value}))
         if row.id not in self._journalled:
             self._taken.append(row.id)
         return True, value
@@ -765,7 +767,7 @@ class DurableKeeper:
                 self._journalled.add(row.id)
                 body = None if row.body is None else decode(row.body)
                 said = {"id": row.id, "run": row.run, "kind": row.kind, "name": row.name, "by": row.by, "at": row.at}
-                self._add("kept", f"(message {row.id})", body=encode({"message": {**said, "body": body}}))
+                self._add("kept", f"(message {row.id})", body=enclosed({"message": {**said, "body": body}}))
                 self._taken.append(row.id)
 
     def undoable(self, step: str, node: str, value: object) -> None:
@@ -773,7 +775,9 @@ class DurableKeeper:
         if any(each.step == step for each in self.undos):
             return
         self.undos.append(Undoable(step, node, value))
-        self._add("kept", f"{step} (undo)", body=write({"undo": node, "step": step, "value": value}))
+        self._add(
+            "kept", f"{step} (undo)", body=write({"undo": node, "step": step, "value": value}, limit=3 * HIGHEST_LIMIT)
+        )
 
     # Edits
 

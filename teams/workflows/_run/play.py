@@ -16,7 +16,7 @@ from typing import Any, NoReturn
 
 from pydantic import ValidationError
 
-from teams._journal.codec import plain
+from teams._journal.codec import encode, plain
 from teams._journal.errors import NotStorable, PayloadTooLarge
 from teams._journal.rows import InboxRow
 from teams._runs.context import RunContext, end_all
@@ -423,6 +423,8 @@ class _Player:
         run, delay = self._run, None
         attempt = 1
         value = self._input_of(node, env, default) if revision is None else revision
+        if node.undo is not None and self._keeper is not None:
+            self._refuse_input(name, value if revision is None else revision.work, self._keeper.max_value_bytes)
         while True:
             key = name if attempt == 1 else f"{name}~{attempt}"
             if self._keeper is not None and node.retry is not None:
@@ -445,6 +447,13 @@ class _Player:
                 if node.undo is not None:
                     self._undoable(node, name, value if revision is None else revision.work, result)
                 return result
+
+    def _refuse_input(self, name: str, value: object, limit: int) -> None:
+        """What a step gets that can be undone is written down; it must not be too large when the step is done."""
+        try:
+            encode(value, limit=limit, path="$input")
+        except NotStorable as error:
+            raise StepFailed(self._run.run, self._run.key(name), error) from error
 
     def _delay(
         self, retry: RetryOptions | None, error: BaseException, attempt: int, previous: float | None
@@ -559,7 +568,7 @@ class _Player:
             raise StepFailed(self._run.run, key, NeedsEngine(self._workflow.name, key))
         try:
             read_input(keeper.workflows.get(self._workflow.name, self._workflow), value)
-            input = write(value)
+            input = write(value, limit=keeper.max_value_bytes)
         except (BadInput, NotStorable, PayloadTooLarge) as error:
             raise StepFailed(self._run.run, key, error) from error
         self._over()

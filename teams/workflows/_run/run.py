@@ -195,7 +195,7 @@ class DurableRun(Actor):
             context.call_off("", "its run goes on in another one")
         elif outcome.error is None:
             try:
-                body, value = written(outcome.value, getattr(record.pattern, "returns", None))
+                body, value = written(outcome.value, getattr(record.pattern, "returns", None), keeper.max_value_bytes)
                 outcome = Outcome(value)
             except NotStorable as error:
                 outcome = Outcome(error=RunFailed(record.id, StepFailed(record.id, "(result)", error), record.partial))
