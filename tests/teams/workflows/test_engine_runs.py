@@ -275,7 +275,7 @@ def test_what_was_accepted_is_never_too_large_later(land: Played) -> None:
         assert kinds(run, "same/undo") == ["began", "done"]
 
 
-def test_an_input_that_is_too_large_to_undo_fails_its_step_before_it_begins(land: Played) -> None:
+def test_an_input_that_is_too_large_to_undo_fails_its_step_at_once(land: Played) -> None:
     flow = workflow("flow", do("same", lambda value: 1, input=["$input", "$input"], undo=lambda _: None, retry=3))
     with land(flow) as scene:
         run = scene.start("flow", LARGEST)

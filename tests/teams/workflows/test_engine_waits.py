@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from actors.testing import ClockJump, FaultPlan
 from teams.workflows import (
     AlreadyAnswered,
     AlreadyEnded,
@@ -22,7 +23,7 @@ from teams.workflows import (
     wait,
     workflow,
 )
-from tests.teams.workflows.cast import failure, kinds
+from tests.teams.workflows.cast import failure, kinds, played
 from tests.teams.workflows.steps import Mail, Played, a, adds, land
 
 __all__ = ["land"]
@@ -138,6 +139,19 @@ def test_a_sleep_ends_after_its_seconds_and_at_its_time(land: Played) -> None:
         assert 101.0 <= scene.sim.now < 102.0
         assert scene.result("until", scene.sim.runtime.clock.wall() + 50.0) == ["a"]
         assert 152.0 <= scene.sim.now < 154.0
+
+
+@pytest.mark.parametrize("jump", [-3600.0, 3600.0])
+@pytest.mark.parametrize("long", [0.9, 100.0], ids=["awake", "parked"])
+def test_a_clock_that_is_set_makes_a_timer_late_and_never_early(jump: float, long: float) -> None:
+    flow = workflow("flow", sleep("nap", long), do("a", lambda _: "end"))
+    with played(flow, default_timeout=None, plan=FaultPlan(ClockJump(at=0.5, seconds=jump))) as scene:
+        began = scene.sim.runtime.clock.wall()
+        run = scene.start("flow")
+        assert run.get() == "end"
+        (slept,) = [each for each in run.history().get() if each.kind == "slept"]
+        assert slept.at / 1e6 >= began + long
+        assert scene.sim.now < long + abs(jump) + 5
 
 
 @pytest.mark.parametrize("step", [wait("x", "go"), ask("x", "Go?"), sleep("x", 1000.0)], ids=["wait", "ask", "sleep"])
