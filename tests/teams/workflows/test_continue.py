@@ -197,6 +197,15 @@ def test_a_step_of_a_graph_ends_the_run_when_all_others_have_ended() -> None:
         assert scene.result("counting", {"number": 0}) == "counted to 3"
 
 
+def test_a_step_of_a_chain_by_data_ends_the_run_after_all_before_it() -> None:
+    last = continue_as_new("next", "$add", when="$add.number < 3")
+    flow = workflow("counting", do("add", "adder"), do("other", "adder"), last, do("end", "adder"), execution="auto")
+    assert set(flow.graph.needs("next")) >= {"add", "other"}
+    assert "next" in flow.graph.needs("end")
+    with played(adder, flow) as scene:
+        assert scene.result("counting", {"number": 0}) == {"number": 5}
+
+
 def test_the_run_that_goes_on_has_the_workflow_of_the_engine() -> None:
     old = workflow("flow", wait("go", "go"), continue_as_new("next", {}))
     new = workflow("flow", do("said", "worker", input="new"))
@@ -210,6 +219,8 @@ def test_the_run_that_goes_on_has_the_workflow_of_the_engine() -> None:
         assert run.get(timeout=100) == "new"
         found = {each.state: (each.version, each.total) for each in scene.eng.workflow_runs().get()}
         assert found == {"continued": (old.version, 2), "done": (new.version, 1)}
+        assert scene.disk is not None
+        assert ("flow", new.version) in scene.disk.durable.definitions
 
 
 def test_a_step_ends_no_run_with_an_input_that_its_workflow_refuses() -> None:

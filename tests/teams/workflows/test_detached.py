@@ -12,6 +12,8 @@ from pydantic import BaseModel
 
 from supervisors import SpecError
 from teams import member
+from teams._dispatch.ask import asked
+from teams._journal.errors import StoreAway
 from teams.workflows import (
     NeedsEngine,
     WorkflowContext,
@@ -26,6 +28,9 @@ from teams.workflows import (
     workflow,
     workflow_from,
 )
+from teams.workflows._engine import keepers
+from teams.workflows._engine.keepers import Keepers
+from teams.workflows._run.detached import DetachedRun
 from teams.workflows.testing import DiskFault, FailCommit, UnknownCommit
 from tests.teams.workflows.cast import Scene, failure, kinds, played
 from tests.teams.workflows.test_code import again
@@ -89,6 +94,41 @@ def test_a_step_that_is_tried_again_finds_the_run_that_it_started() -> None:
         failure(lambda: run.get(timeout=20))
         assert kinds(run, "mail") == ["began", "done"] * 2
         assert len(sides(scene)) == 1
+
+
+def test_every_attempt_at_a_start_finds_the_same_run(monkeypatch: pytest.MonkeyPatch) -> None:
+    started = Keepers._started
+    heard: list[DetachedRun] = []
+
+    async def unlucky(keepers: Keepers, run: DetachedRun) -> str:
+        id = await started(keepers, run)
+        heard.append(run)
+        if len(heard) < 3:
+            raise ConnectionError("it is started, and nobody hears of it")
+        return id
+
+    monkeypatch.setattr(Keepers, "_started", unlucky)
+    flow = workflow("flow", nested("mail", "side", input={}, detached=True, retry=3))
+    with played(worker, flow, side) as scene:
+        run = scene.start("flow")
+        id = run.get(timeout=60)
+        assert {each.key for each in heard} == {f"{run.id}/mail"}
+        assert [each.id for each in scene.eng.workflow_runs(workflow="side").get()] == [id]
+
+
+def test_a_start_waits_while_the_store_is_away(monkeypatch: pytest.MonkeyPatch) -> None:
+    times = iter(range(10))
+
+    async def away(desk: Any, message: Any) -> Any:
+        if next(times) < 3:
+            raise StoreAway("disk:", "it does not answer", False)
+        return await asked(desk, message)
+
+    monkeypatch.setattr(keepers, "asked", away)
+    with played(worker, main, side) as scene:
+        run = scene.start("main", "ann")
+        assert scene.eng.workflow_run(run.get(timeout=20)).get(timeout=200) == {"to": "ann"}
+        assert kinds(run, "mail") == ["began", "done"]
 
 
 @given(

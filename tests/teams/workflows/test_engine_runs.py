@@ -268,6 +268,7 @@ def test_what_was_accepted_is_never_too_large_later(land: Played) -> None:
         run = scene.start("aside")
         run.signal("go", LARGEST).get()
         scene.sim.advance(10)
+        assert scene.awake() == 0
         run.signal("first").get()
         assert run.get() == LARGEST
         run = scene.start("undone", LARGEST)

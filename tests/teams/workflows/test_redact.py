@@ -228,6 +228,7 @@ def test_spans_have_no_values_of_a_step_that_redacts() -> None:
 def test_a_step_that_an_edit_adds_is_hidden() -> None:
     with played(payer, workflow("flow", wait("go", "go"))) as scene, heard(scene) as events:
         run = scene.start("flow")
+        scene.sim.advance(0.5)  # it is awake
         run.edit(add_node=do("pay", "payer", redact="card")).get()
         run.signal("go").get()
         assert run.get(timeout=10) == CARD
