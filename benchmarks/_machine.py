@@ -8,7 +8,7 @@ import sys
 import sysconfig
 from pathlib import Path
 
-THRESHOLDS = (50_000, 20, 20)
+THRESHOLDS = (100_000, 20, 20)
 """Of the garbage collector, for many short messages: those of `letitcrash run` and `letitcrash workflow serve`."""
 
 

@@ -23,7 +23,7 @@ from multiprocessing.connection import Connection
 from time import perf_counter, sleep
 from typing import Any
 
-from actors import Actor, ActorDeadError, ActorRef, PlaceLost, Runtime, process
+from actors import Actor, ActorDeadError, ActorRef, PlaceLost, PlaceSpec, Runtime, process
 from supervisors import child, start, supervisor, tasks
 
 
@@ -64,55 +64,77 @@ async def median(rounds: int, work: Callable[[], Awaitable[float]]) -> float:
 
 async def ours(rounds: int, messages: int) -> dict[str, float]:
     """The figures of an actor with `host=process()`."""
-    found: dict[str, float] = {}
     async with Runtime(log=False) as runtime:
         await runtime.spawn(Echo, host=process())  # the zygote is there
+        found = await figures_of(runtime, process, rounds, messages, rounds)
+        found["call while another computes, 99th percentile, ms"] = await beside(runtime, 10 * rounds)
+        return found | await pooled(runtime, messages // 10)
 
-        async def spawn() -> float:
+
+async def figures_of(
+    runtime: Runtime, host: Callable[..., PlaceSpec], rounds: int, messages: int, spawns: int
+) -> dict[str, float]:
+    """The figures of an actor in such a place. `spawns`: how many rounds start one."""
+    found: dict[str, float] = {}
+
+    async def spawn() -> float:
+        began = perf_counter()
+        ref = await runtime.spawn(Echo, host=host())
+        await ref.call(1)
+        took = perf_counter() - began
+        await ref.stop(block=False)
+        return took
+
+    found["spawn to first answer, ms"] = await median(spawns, spawn)
+    ref = await runtime.spawn(Echo, host=host())
+
+    async def call() -> float:
+        began = perf_counter()
+        await ref.call(1)
+        return perf_counter() - began
+
+    found["call, ms"] = await median(10 * rounds, call)
+    await ref.stop(block=False)
+    for prefetch in (1, 16, 256):
+        count = messages if prefetch > 1 else messages // 10
+        found[f"tells a second, prefetch {prefetch}"] = await rate(runtime, host(prefetch=prefetch), count)
+    spec = supervisor("root", child("a", Echo, host=host(), backoff=None), max_restarts=None)
+    async with start(spec, runtime=runtime) as root:
+        a = root.child("a")
+
+        async def crash() -> float:
             began = perf_counter()
-            ref = await runtime.spawn(Echo, host=process())
-            await ref.call(1)
-            took = perf_counter() - began
-            await ref.stop(block=False)
-            return took
-
-        found["spawn to first answer, ms"] = await median(rounds, spawn)
-        ref = await runtime.spawn(Echo, host=process())
-
-        async def call() -> float:
-            began = perf_counter()
-            await ref.call(1)
+            with suppress(PlaceLost):
+                await a.call("die")
+            await a.call(1)
             return perf_counter() - began
 
-        found["call, ms"] = await median(10 * rounds, call)
-        for prefetch in (1, 16, 256):
-            found[f"tells a second, prefetch {prefetch}"] = await rate(runtime, prefetch, messages)
-        found["call while another computes, 99th percentile, ms"] = await beside(runtime, 10 * rounds)
-        found |= await pooled(runtime, messages // 10)
-        spec = supervisor("root", child("a", Echo, host=process(), backoff=None), max_restarts=None)
-        async with start(spec, runtime=runtime) as root:
-            a = root.child("a")
+        async def notice() -> float:
+            down = a.monitor()
+            number = await a.call("pid")
+            began = perf_counter()
+            os.kill(number, signal.SIGKILL)
+            await down
+            took = perf_counter() - began
+            await a.call(1)
+            return took
 
-            async def crash() -> float:
-                began = perf_counter()
-                with suppress(PlaceLost):
-                    await a.call("die")
-                await a.call(1)
-                return perf_counter() - began
-
-            async def notice() -> float:
-                down = a.monitor()
-                number = await a.call("pid")
-                began = perf_counter()
-                os.kill(number, signal.SIGKILL)
-                await down
-                took = perf_counter() - began
-                await a.call(1)
-                return took
-
-            found["crash to answer of the next, ms"] = await median(rounds, crash)
-            found["kill -9 noticed, ms"] = await median(rounds, notice)
+        found["crash to answer of the next, ms"] = await median(rounds, crash)
+        found["kill -9 noticed, ms"] = await median(rounds, notice)
     return found
+
+
+async def rate(runtime: Runtime, host: PlaceSpec, messages: int) -> float:
+    """Messages told and handled a second."""
+    ref: ActorRef[Echo] = await runtime.spawn(Echo, host=host)
+    await ref.call(1)
+    began = perf_counter()
+    for number in range(messages):
+        ref.tell(number)
+    await ref.call(1, timeout=120)
+    took = perf_counter() - began
+    await ref.stop(block=False)
+    return messages / took
 
 
 async def beside(runtime: Runtime, calls: int) -> float:
@@ -154,19 +176,6 @@ async def pooled(runtime: Runtime, count: int) -> dict[str, float]:
 
 
 OTHERS = "results of 20 tasks, one of which ends its process"
-
-
-async def rate(runtime: Runtime, prefetch: int, messages: int) -> float:
-    """Messages told and handled a second."""
-    ref: ActorRef[Echo] = await runtime.spawn(Echo, host=process(prefetch=prefetch))
-    await ref.call(1)
-    began = perf_counter()
-    for number in range(messages):
-        ref.tell(number)
-    await ref.call(1)
-    took = perf_counter() - began
-    await ref.stop(block=False)
-    return messages / took
 
 
 async def of_multiprocessing(rounds: int, messages: int) -> dict[str, float]:

@@ -16,75 +16,16 @@ from contextlib import suppress
 from time import perf_counter
 from typing import Any
 
-from actors import ActorRef, PlaceLost, Runtime, ray
-from benchmarks.places import Echo, median
-from supervisors import child, start, supervisor
+from actors import Runtime, ray
+from benchmarks.places import Echo, figures_of, median
 
 
 async def ours(rounds: int, messages: int) -> dict[str, float]:
     """The figures of an actor with `host=ray()`."""
-    found: dict[str, float] = {}
     async with Runtime(log=False) as runtime:
-
-        async def spawn() -> float:
-            began = perf_counter()
-            ref = await runtime.spawn(Echo, host=ray())
-            await ref.call(1)
-            took = perf_counter() - began
-            await ref.stop(block=False)
-            return took
-
-        await spawn()  # the program is connected
-        found["spawn to first answer, ms"] = await median(max(3, rounds // 10), spawn)
-        ref = await runtime.spawn(Echo, host=ray())
-
-        async def call() -> float:
-            began = perf_counter()
-            await ref.call(1)
-            return perf_counter() - began
-
-        found["call, ms"] = await median(10 * rounds, call)
-        await ref.stop(block=False)
-        for prefetch in (1, 16, 256):
-            found[f"tells a second, prefetch {prefetch}"] = await rate(runtime, prefetch, messages)
-        spec = supervisor("root", child("a", Echo, host=ray(), backoff=None), max_restarts=None)
-        async with start(spec, runtime=runtime) as root:
-            a = root.child("a")
-
-            async def crash() -> float:
-                began = perf_counter()
-                with suppress(PlaceLost):
-                    await a.call("die")
-                await a.call(1)
-                return perf_counter() - began
-
-            async def notice() -> float:
-                down = a.monitor()
-                number = await a.call("pid")
-                began = perf_counter()
-                os.kill(number, signal.SIGKILL)
-                await down
-                took = perf_counter() - began
-                await a.call(1)
-                return took
-
-            found["crash to answer of the next, ms"] = await median(rounds, crash)
-            found["kill -9 noticed, ms"] = await median(rounds, notice)
-    return found
-
-
-async def rate(runtime: Runtime, prefetch: int, messages: int) -> float:
-    """Messages told and handled a second."""
-    ref: ActorRef[Echo] = await runtime.spawn(Echo, host=ray(prefetch=prefetch))
-    await ref.call(1)
-    count = messages if prefetch > 1 else messages // 10
-    began = perf_counter()
-    for number in range(count):
-        ref.tell(number)
-    await ref.call(1, timeout=120)
-    took = perf_counter() - began
-    await ref.stop(block=False)
-    return count / took
+        first = await runtime.spawn(Echo, host=ray())  # the program is connected
+        await first.stop(block=False)
+        return await figures_of(runtime, ray, rounds, messages, max(3, rounds // 10))
 
 
 class Plain:

@@ -11,55 +11,27 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 import random
 import secrets
-import signal
-import subprocess
 import sys
 import time
 from collections import Counter, deque
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from pathlib import Path
 from threading import Lock, Thread
-from typing import Any
 
 from sqlalchemy import Connection, NullPool, create_engine, text
 
-import teams
-from supervisors import start
-from teams import member
+from benchmarks._soak_process import SoakProcess
 from teams._journal.open_store import open_store
-from teams._journal.rows import ENDED, OPEN
-from teams.events import StepDone
-from teams.workflows import EngineRef, Transaction, Workflow, WorkflowRun, do, engine, sleep, workflow
-from teams.workflows._engine import desk
+from teams._journal.rows import ENDED
 from teams.workflows.testing._judge import RUNS as PROMISES
 
-PACKAGES = str(Path(teams.__file__).parents[1])
-AT_ONCE = 5
-"""Runs that a process has under way."""
+EVERY = 100
+"""Kills between two lines of progress."""
 LINES = 80
 """A process is killed when at most so many of its lines were read."""
-
-
-def flow() -> Workflow:
-    """The workflow: a chain with a map, a step in a transaction and a timer."""
-    return workflow(
-        "flow",
-        do("spread", "worker", input=["$input", 1, 2]),
-        do("each", "worker", each="$spread", input=["$item"]),
-        do("note", note, input="$run.id", effects="transaction"),
-        sleep("nap", 0.05),
-        do("last", "worker", input="$each"),
-    )
-
-
-def note(step: Transaction) -> None:
-    """Writes a row beside the runs."""
-    step.connection.execute(text("INSERT INTO noted VALUES (:run)"), {"run": step.value})
 
 
 @contextmanager
@@ -73,46 +45,6 @@ def beside(url: str) -> Iterator[Connection]:
 def result_of(number: int) -> list[object]:
     """What a run gives."""
     return [[number], [1], [2]]
-
-
-# In a process with an engine
-
-
-def work(url: str, first: int, lease: float) -> None:
-    """Starts runs, and prints what it is told, until it is killed. With `first` below 0: until no run is open."""
-    desk.LEASE = lease
-    desk.LOOK = min(desk.LOOK, lease / 2)
-
-    async def worker(value: Any) -> object:
-        return value
-
-    with start(engine("soak", member("worker", worker), flow(), store=url, durability="process")) as eng:
-        assert isinstance(eng, EngineRef)
-        eng.runtime.events.subscribe(lambda event: tell("step", event.run, event.step), StepDone)
-        if first < 0:
-            while eng.workflow_runs(states=tuple(OPEN), limit=1).get(timeout=60):
-                eng.workflow_runs(limit=1).get(timeout=60)
-            tell("finished")
-            return
-        under_way: list[tuple[int, WorkflowRun]] = []
-        number = first
-        while True:
-            while len(under_way) < AT_ONCE:
-                run = eng.start_workflow("flow", number, key=f"run-{number}").get(timeout=120)
-                tell("acknowledged", number, run.id)
-                under_way.append((number, run))
-                number += 1
-            number_of_first, oldest = under_way.pop(0)
-            tell("result", number_of_first, json.dumps(oldest.get(timeout=300)))
-
-
-def tell(*words: object) -> None:
-    """A line of the standard output, from any thread."""
-    sys.stdout.write(" ".join(map(str, words)) + "\n")
-    sys.stdout.flush()
-
-
-# In the campaign
 
 
 @dataclass
@@ -132,13 +64,9 @@ class Campaign:
     next_number: int = 0
     lock: Lock = field(default_factory=Lock)
 
-    def process(self, first: int) -> subprocess.Popen[str]:
+    def process(self, first: int, *, elsewhere: bool = False) -> SoakProcess:
         """A process with an engine."""
-        command = [sys.executable, "-m", "benchmarks.soak_workflows", "--work", str(first)]
-        command += ["--store", self.url, "--lease", str(self.lease)]
-        root = str(Path(__file__).parents[1])
-        environment = {**os.environ, "PYTHONPATH": os.pathsep.join((PACKAGES, root))}
-        return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env=environment)
+        return SoakProcess(self.url, first, self.lease, elsewhere=elsewhere)
 
     def heard(self, line: str) -> None:
         """A line of a process."""
@@ -164,30 +92,31 @@ class Campaign:
                 if self.killed >= self.kills:
                     return
                 self.killed += 1
+                if self.killed % EVERY == 0:
+                    print(f"{self.killed:,} of {self.kills:,} kills", file=sys.stderr, flush=True)
                 first = self.next_number
                 self.next_number += 10_000
-            with self.process(first) as running:
-                assert running.stdout is not None
+            with self.process(first, elsewhere=chance.random() < 0.5) as running:
                 lines: deque[str] = deque(maxlen=40)
                 for _ in range(chance.randint(1, LINES)):
-                    line = running.stdout.readline()
+                    line = running.lines.readline()
                     if not line:
                         with self.lock:
                             self.faults.append(f"a process ended by itself, with {running.wait()}: {''.join(lines)}")
                         break
                     lines.append(line)
                     self.heard(line)
-                running.send_signal(signal.SIGKILL)
-                for line in running.stdout:
+                running.kill()
+                for line in running.lines:
                     if line.endswith("\n"):
                         self.heard(line)
 
     def finish(self) -> None:
         """A last process brings every run to its end."""
         with self.process(-1) as running:
-            said, _ = running.communicate()
-            if running.returncode != 0:
-                self.faults.append(f"the last process ended with {running.returncode}: {said[-2000:]}")
+            said = running.lines.read()
+            if running.wait() != 0:
+                self.faults.append(f"the last process ended with {running.wait()}: {said[-2000:]}")
 
     def judge(self) -> Counter[str]:
         """What the store holds, run by run."""
@@ -229,11 +158,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--processes", type=int, default=3, help="processes at a time; of SQLite one (default: 3)")
     parser.add_argument("--lease", type=float, default=3.0, help="seconds of a lease (default: 3)")
     parser.add_argument("--seed", type=int, default=None, help="repeats a campaign")
-    parser.add_argument("--work", type=int, default=None, help=argparse.SUPPRESS)
     options = parser.parse_args(arguments)
-    if options.work is not None:
-        work(options.store, options.work, options.lease)
-        return 0
     if options.kills < 1 or options.processes < 1 or not options.lease > 0:
         parser.error("--kills, --processes and --lease must be above 0")
     places = 1 if options.store.startswith("sqlite") else options.processes

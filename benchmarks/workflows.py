@@ -11,7 +11,7 @@ Beside `many` stands its floor: the same rows by the driver alone, and the messa
 
 Each subject runs in a process of its own, pinned to one processor, in turn, several rounds; a row is their median. The
 garbage collector of each is as `letitcrash workflow serve` has it: it does not visit what was imported, and looks at
-50,000 new objects at a time.
+100,000 new objects at a time.
 `--peers PYTHON` is an interpreter with the peers, `pip install --group bench-workflows`; without it this one. A peer
 that is not installed is a row that says so. Postgres: a schema of its own for each measurement, dropped afterwards.
 The exit code is 2 when the arguments are wrong, else 0.

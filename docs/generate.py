@@ -451,7 +451,8 @@ def command_line() -> Any:
 
 def every_command(group: Any = None, before: str = "") -> Iterator[tuple[str, Any]]:
     """Name and command, those of groups after the others: `workflow start`, `workflow store check`."""
-    found = (command_line() if group is None else group).commands
+    whole = command_line() if group is None else group
+    found = {name: whole.get_command(None, name) for name in whole.list_commands(None)}
     groups = {name: each for name, each in found.items() if hasattr(each, "commands")}
     yield from ((f"{before}{name}", each) for name, each in found.items() if name not in groups)
     for name, each in groups.items():

@@ -15,6 +15,7 @@ from supervisors._specs.faults import attempt, checked, faults_of, unknown_key
 from supervisors._specs.fields import MAX_RESTARTS, RestartStrategy
 from supervisors._specs.resolve import locate
 from supervisors._specs.spec import ChildSpec, Count, OwnBudget, Positive, Spec, SupervisorSpec
+from supervisors._specs.start_kind import is_generator
 from supervisors._supervisor.actor import Supervisor
 from supervisors._supervisor.messages import (
     CountChildren,
@@ -74,6 +75,7 @@ __all__ = [
     "dynamic_supervisor",
     "exponential",
     "faults_of",
+    "is_generator",
     "linear",
     "locate",
     "nearest",

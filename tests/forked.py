@@ -34,9 +34,12 @@ _MAY_BE_IGNORED = (signal.SIGINT, signal.SIGHUP, signal.SIGQUIT, signal.SIGTERM)
 
 
 class Server:
-    """The interpreter that forks, started by the first program of a session."""
+    """The interpreter that forks, started by the first program of a session. It has imported these modules; none: those
+    that programs need.
+    """
 
-    def __init__(self) -> None:
+    def __init__(self, *modules: str) -> None:
+        self._modules = modules
         self._folder: str | None = None
         self._process: subprocess.Popen[str] | None = None
 
@@ -47,7 +50,7 @@ class Server:
             self._folder = tempfile.mkdtemp(prefix="forks-")
             environment = {name: value for name, value in os.environ.items() if not name.startswith("LETITCRASH")}
             self._process = subprocess.Popen(
-                [sys.executable, "-P", str(SERVER), f"{self._folder}/s"],
+                [sys.executable, "-P", str(SERVER), "serve", f"{self._folder}/s", *self._modules],
                 env={**environment, "PYTHONPATH": PACKAGES},
                 stdin=PIPE,
                 stdout=PIPE,
@@ -73,7 +76,9 @@ server = Server()
 
 
 class Program:
-    """A process with the part of `subprocess.Popen` that tests use. Its text is UTF-8."""
+    """A process with the part of `subprocess.Popen` that tests use. Its text is UTF-8. `pass_fds` has the same numbers
+    there.
+    """
 
     def __init__(
         self,
@@ -84,6 +89,8 @@ class Program:
         stdin: int | None = None,
         stdout: int | None = None,
         stderr: int | None = None,
+        pass_fds: Sequence[int] = (),
+        by: Server = server,
     ) -> None:
         self.args = list(arguments)
         self.returncode: int | None = None
@@ -106,7 +113,8 @@ class Program:
                     streams.append(streams[1] if wanted == STDOUT else number if wanted is None else wanted)
             ignored = [each for each in _MAY_BE_IGNORED if signal.getsignal(each) is signal.SIG_IGN]
             environment = os.environ if env is None else env
-            self._connection = ask(server.address, self.args, str(cwd or Path.cwd()), environment, streams, ignored)
+            where = str(cwd or Path.cwd())
+            self._connection = ask(by.address, self.args, where, environment, streams, ignored, pass_fds)
         self._told = self._connection.makefile("rb", buffering=0)  # what is not read must show in `select`
         self.pid = int(self._told.readline())
 
@@ -199,7 +207,7 @@ def start(arguments: Sequence[str], **options: Any) -> Process:
 def command(arguments: Sequence[str]) -> list[str]:
     """A command for a shell script: `python` with these arguments, and with those that follow."""
     if sys.platform == "linux":
-        return [sys.executable, "-I", "-S", str(SERVER), server.address, *arguments]
+        return [sys.executable, "-I", "-S", str(SERVER), "ask", server.address, *arguments]
     return [sys.executable, *arguments]
 
 

@@ -4,8 +4,9 @@ It listens on the socket that it is told. Each connection asks for one program; 
 standard streams and what else the program is to have open, and is told the process id and how the process ended. It is
 a zombie until the connection is closed, as a child is until its parent has waited. The server ends when its stdin does.
 
-`python forking_server.py SOCKET ARGUMENTS...` asks for a program with the streams, folder and environment of the asking
-process, and ends as that program ends: for shell scripts.
+`python forking_server.py serve SOCKET` is that interpreter; with modules as further arguments it has imported only
+these. `python forking_server.py ask SOCKET ARGUMENTS...` asks for a program with the streams, folder and environment of
+the asking process, and ends as that program ends: for shell scripts.
 """
 
 from __future__ import annotations
@@ -30,6 +31,7 @@ from typing import Any, NoReturn
 
 IMPORTED = (
     "teams.cli._app",
+    "teams.cli._workflow",
     "teams._journal.sql",
     "teams._journal.migrations",
     "teams.orchestration",
@@ -43,7 +45,8 @@ IMPORTED = (
 FACADES = ("actors", "supervisors", "teams", "teams.patterns", "teams.protocols", "teams.resilience", "teams.workflows")
 """Everything that these packages export is imported, too."""
 STREAMS = 3
-"""The descriptors of a request."""
+MOST = 8
+"""The most descriptors of a request."""
 
 
 class Server:
@@ -142,14 +145,23 @@ def ask(
     env: Mapping[str, str],
     streams: Sequence[int],
     ignored: Sequence[int],
+    kept: Sequence[int] = (),
 ) -> socket.socket:
-    """A connection that has asked for a program. It tells the process id, then the exit code, each in a line."""
-    request = {"arguments": list(arguments), "cwd": cwd, "env": dict(env), "ignored": list(ignored)}
+    """A connection that has asked for a program, which has the descriptors of `kept` under the same numbers. It tells
+    the process id, then the exit code, each in a line.
+    """
+    request = {
+        "arguments": list(arguments),
+        "cwd": cwd,
+        "env": dict(env),
+        "ignored": list(ignored),
+        "numbers": [*range(STREAMS), *kept],
+    }
     body = json.dumps(request).encode() + b"\n"
     connection = socket.socket(socket.AF_UNIX)
     try:
         connection.connect(address)
-        sent = socket.send_fds(connection, [body], list(streams))
+        sent = socket.send_fds(connection, [body], [*streams, *kept])
         connection.sendall(body[sent:])
     except BaseException:
         connection.close()
@@ -162,7 +174,7 @@ def receive(connection: socket.socket) -> tuple[bytes, list[int]]:
     size = array.array("i").itemsize
     text, descriptors = b"", list[int]()
     while not text.endswith(b"\n"):
-        part, extra, _, _ = connection.recvmsg(1 << 16, socket.CMSG_SPACE(STREAMS * size))
+        part, extra, _, _ = connection.recvmsg(1 << 16, socket.CMSG_SPACE(MOST * size))
         if not part:
             raise ConnectionError("a request that is cut off")
         text += part
@@ -176,13 +188,14 @@ def receive(connection: socket.socket) -> tuple[bytes, list[int]]:
 def become(request: dict[str, Any], descriptors: list[int]) -> None:
     """Makes this process what a new interpreter is for the arguments of the request."""
     os.setsid()
-    spare = max([STREAMS, *descriptors]) + 1
-    for number, each in enumerate(descriptors):  # out of the way of those that come to their places
-        os.dup2(each, spare + number, inheritable=False)
+    numbers: list[int] = request["numbers"]
+    spare = max([*numbers, *descriptors]) + 1
+    for place, each in enumerate(descriptors):  # out of the way of those that come to their places
+        os.dup2(each, spare + place, inheritable=False)
         os.close(each)
-    for number in range(STREAMS):
-        os.dup2(spare + number, number)
-        os.close(spare + number)
+    for place, number in enumerate(numbers):
+        os.dup2(spare + place, number)
+        os.close(spare + place)
     os.chdir(request["cwd"])
     os.environ.clear()
     os.environ.update(request["env"])
@@ -244,16 +257,16 @@ def execute(arguments: list[str]) -> None:
     exec(compile(text, file, "exec", dont_inherit=True), vars(main))
 
 
-def main() -> tuple[dict[str, Any], list[int]] | None:
-    """Listens at the socket whose name is the argument."""
-    for name in (*IMPORTED, *FACADES):
+def main(address: str, modules: Sequence[str]) -> tuple[dict[str, Any], list[int]] | None:
+    """Listens at the socket of this name, with these modules imported; none: those that programs need."""
+    for name in modules or (*IMPORTED, *FACADES):
         module = importlib.import_module(name)
         for each in module.__all__ if name in FACADES else ():
             getattr(module, each)
     gc.collect()
     gc.freeze()  # what is there stays, and a collection in a program does not copy its pages
     listening = socket.socket(socket.AF_UNIX)
-    listening.bind(sys.argv[1])
+    listening.bind(address)
     listening.listen(64)
     sys.stdout.write("ready\n")
     sys.stdout.flush()
@@ -271,9 +284,10 @@ def command(address: str, arguments: Sequence[str]) -> NoReturn:
 
 
 if __name__ == "__main__":
-    if len(sys.argv) > 2:
-        command(sys.argv[1], sys.argv[2:])
-    found = main()
+    _, what, its_address, *words = sys.argv
+    if what == "ask":
+        command(its_address, words)
+    found = main(its_address, words)
     if found is not None:
         # What leaves this file leaves the process as it would an interpreter: by its exit code or with a traceback.
         become(*found)

@@ -115,6 +115,17 @@ def test_what_only_some_trees_need_is_loaded_only_for_them() -> None:
     assert python(code).split("\n")[:2] == ["False", "[]"]
 
 
+def test_the_command_line_imports_workflows_only_for_their_commands() -> None:
+    """Guards how soon `letitcrash run` begins."""
+    some = ["teams.workflows._engine", "teams.planning", "teams._dispatch.coordinator", "teams.cli._workflow"]
+    code = (
+        "import sys; from typer.testing import CliRunner; from teams.cli._app import app; "
+        "print(all(CliRunner().invoke(app, words).exit_code == 0 for words in (['--help'], ['run', '--help']))); "
+        f"print([m for m in {some} if m in sys.modules])"
+    )
+    assert python(code).split("\n")[:2] == ["True", "[]"]
+
+
 @pytest.mark.parametrize(
     "made",
     [

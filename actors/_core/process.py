@@ -10,7 +10,7 @@ from functools import lru_cache, partial
 from importlib.util import find_spec
 from math import inf
 from pathlib import Path
-from typing import Annotated, Any, Literal, TypeGuard
+from typing import Annotated, Any, Literal, TypeGuard, TypeVar
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 from pydantic_core import PydanticCustomError
@@ -170,6 +170,7 @@ class RaySpec(PlaceSpec):
         return ", ".join(words if self.memory is None else [*words, f"memory={self.memory >> 20} MiB"])
 
 
+_Spec = TypeVar("_Spec", bound=PlaceSpec)
 HostName = Literal["loop", "thread", "process"]
 HostChoice = str | PlaceSpec
 """The host that an option names. `is_host` says whether there is one."""
@@ -216,10 +217,7 @@ def process(
         "silent_after": silent_after,
         **unknown,
     }
-    try:
-        return ProcessSpec.model_validate(given)
-    except ValidationError as error:
-        raise OptionError("process()", tuple(faults_in(error, ProcessSpec))) from None
+    return _made(ProcessSpec, given)
 
 
 def ray(
@@ -285,10 +283,16 @@ def ray(
         "insecure": insecure,
         **unknown,
     }
+    return _made(RaySpec, given)
+
+
+def _made(spec: type[_Spec], given: Mapping[str, object]) -> _Spec:
+    """The host with these options. Raises `OptionError` with all faults."""
     try:
-        return RaySpec.model_validate(given)
+        return spec.model_validate(given)
     except ValidationError as error:
-        raise OptionError("ray()", tuple(faults_in(error, RaySpec))) from None
+        kind: str = spec.model_fields["kind"].default
+        raise OptionError(f"{kind}()", tuple(faults_in(error, spec))) from None
 
 
 def place_spec(options: Mapping[object, object]) -> PlaceSpec:

@@ -49,6 +49,9 @@ class TellingPeer(Protocol):
     def send(self, *frame: object) -> None:
         """Sends a frame. From any thread."""
 
+    def inner_begins(self) -> None:
+        """A handler of an inner actor begins, and may end the process: what was said until now is sent."""
+
     def is_handled(self, frame: str, number: int) -> None:
         """A message was handled, which this frame says: after what its handler has told others. From any thread."""
 
@@ -84,7 +87,6 @@ class Below:
     def __init__(self, peer: TellingPeer, line: PeerLine) -> None:
         self._peer = peer
         self._prefix = f"{peer.path}/"
-        self._line = line
         self._lock = threading.Lock()
         self._notes = line.inner_notes()
         self._coming, self._taking = itertools.count(1), itertools.count(1)
@@ -322,8 +324,8 @@ class Below:
 
     def begins(self, cell: Cell) -> None:
         """A handler begins, and may end the process: what was said until now is sent. On the host of the actor."""
-        if isinstance(cell, BelowCell) and self._peer.runtime.on_loop_thread:
-            self._line.write_now()
+        if isinstance(cell, BelowCell):
+            self._peer.inner_begins()
 
     def handled(self, cell: Cell, envelope: Envelope, outcome: str) -> None:
         """A handler has ended. On the host of the actor."""

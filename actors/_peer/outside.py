@@ -13,6 +13,8 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any, Protocol
 
+from pykka.messages import _ActorStop
+
 from actors._core.actor import Actor
 from actors._core.actor_type import ActorType
 from actors._core.cell import Cell
@@ -38,18 +40,20 @@ class Outbound(Protocol):
     """The peer, which sends what is said to an actor outside."""
 
     def send_out(self, path: str, message: object, envelope: Envelope) -> bool:
-        """Sends a message, or a question, to the actor at this path. Returns whether its mailbox will say that it has
-        taken it.
+        """Sends a message, a question or an order to stop to the actor at this path. Returns whether its mailbox will
+        say that it has taken it.
         """
 
-    def speaks(self, cell: Cell, envelope: Envelope) -> None:
+    def speaks(self, cell: OutsideCell) -> None:
         """A message waits to be sent to the actor of this cell. From any thread."""
 
-    def has_spoken(self, cell: Cell) -> None:
-        """No message waits to be sent to the actor of this cell."""
+    def has_spoken(self, cell: OutsideCell) -> None:
+        """What waited for the actor of this cell was sent, as far as there was room for it. On the loop thread."""
 
     def order(self, path: str, order: str, sender: Cell | None = None) -> None:
-        """Stops, kills, suspends or resumes the actor at this path, as `sender` orders; None: the placed actor."""
+        """Kills, suspends or resumes the actor at this path, or stops it at once, as `sender` orders; None: the placed
+        actor.
+        """
 
 
 class OutsideActor:
@@ -57,7 +61,7 @@ class OutsideActor:
 
     trap_exits = False
 
-    def __init__(self, cell: Cell, peer: Outbound) -> None:
+    def __init__(self, cell: OutsideCell, peer: Outbound) -> None:
         self._cell = cell
         self._peer = peer
 
@@ -75,10 +79,11 @@ class OutsideActor:
 
 
 class OutsideTable(SendingTable):
-    """Every message is sent to the program."""
+    """Every message is sent to the program, and every order to stop that waits its turn."""
 
     def __init__(self) -> None:
         super().__init__(OutsideActor.send_out)
+        self[_ActorStop] = OutsideActor.send_out
 
 
 class OutsideType(ActorType):
@@ -101,6 +106,7 @@ class OutsideType(ActorType):
         self._peer = peer
 
     def construct(self, cell: Cell, args: Sequence[object], kwargs: Mapping[str, object]) -> OutsideActor:
+        assert isinstance(cell, OutsideCell)
         return OutsideActor(cell, self._peer)
 
     def farewell(self, cell: Cell, reason: ExitReason) -> Rest:
@@ -115,19 +121,19 @@ class OutsideQueue(BoundedQueue):
     not ask.
     """
 
-    speaks: Callable[[Envelope], object]
-    """Called with each message that comes, before it is here."""
+    speaks: Callable[[], object]
+    """Called for each message that comes, when it is here."""
 
     def append(self, envelope: Envelope) -> None:
-        self.speaks(envelope)
         if envelope.reply is not None or asyncio._get_running_loop() is not None:
             self.force(envelope)
         else:
             super().append(envelope)
+        self.speaks()
 
     async def admit(self, envelope: Envelope) -> None:
-        self.speaks(envelope)
         await super().admit(envelope)
+        self.speaks()
 
 
 class OutsideCell(Cell):
@@ -152,13 +158,18 @@ class OutsideCell(Cell):
             self.envelope = None
         self.reopen()
 
+    def send_waiting(self) -> None:
+        """Sends what waits, as far as there is room in the window: now, and not in its turn. On the loop thread."""
+        while (self.open and self.queue) or (self.pending is not None and not self.active):
+            self.turn(self.runtime.now())
+
     def hurry(self) -> None:
         """This process ends: what waits is sent now."""
         self.concurrency = sys.maxsize
         self.reopen()
 
     def put_stop(self, envelope: Envelope) -> None:
-        self._peer.order(self.path, "stop", envelope.sender)
+        self.put(envelope)  # behind what was told to the actor before
 
     def stop(self, reason: ExitReason, grace: float | None) -> None:
         self._peer.order(self.path, "stop_now")

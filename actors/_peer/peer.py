@@ -12,6 +12,8 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any
 
+from pykka.messages import _ActorStop
+
 from actors._core.cell import Cell
 from actors._core.envelope import Envelope
 from actors._core.life import ON_ITS_WAY_OUT
@@ -56,8 +58,10 @@ class PlacePeer:
         self.codec = Codec(self._key_of, self._ref_of)
         self._line = line
         self.inner = Below(self, line)
-        self._speaking: dict[Cell, None] = {}
+        self._speaking: dict[OutsideCell, None] = {}
         """The cells of the actors outside for which a message of an actor in this process waits to be sent."""
+        self._telling = False
+        """Whether one of those messages is being sent."""
         self._handled: dict[str, list[int]] = {"handled": [], "inner_handled": []}
         """By frame, the numbers of the messages that were handled, and that was not said."""
         self._looking = threading.Lock()
@@ -142,15 +146,29 @@ class PlacePeer:
         self.runtime.on_loop(partial(self._send, *frame))
 
     def _send(self, *frame: object) -> None:
-        self._say_handled()
+        self._say_first()
         self._line.send(*frame)
 
-    def _say_handled(self) -> None:
-        """Says which messages were handled: before anything else is said, so that all comes in order."""
+    def _say_first(self) -> None:
+        """Says what comes before anything else that is said: what was told to others, and then which messages were
+        handled.
+        """
+        self._tell_others()
         for frame, numbers in self._handled.items():
             if numbers:
                 self._line.send(frame, *numbers)
                 numbers.clear()
+
+    def _tell_others(self) -> None:
+        """Sends the messages that wait for actors outside, unless one of them is being sent."""
+        if self._speaking and not self._telling:
+            self._telling = True
+            try:
+                for cell in list(self._speaking):
+                    cell.send_waiting()
+                    self.has_spoken(cell)
+            finally:
+                self._telling = False
 
     def send_now(self, *frame: object) -> None:
         """Sends a frame at once where this is the thread of the loop: the code that runs next may end the process."""
@@ -162,16 +180,23 @@ class PlacePeer:
 
     def begins(self, number: int) -> None:
         """A handler begins with a message, and may end the process: what was said until now is sent. That earlier
-        messages were handled is noted by that, and said later.
+        messages were handled is noted by that, and said later: a thread waits until what they told others is sent.
         """
-        if self.runtime.on_loop_thread:
-            self._line.write_now()
+        if self._speaking and not self.runtime.on_loop_thread:
+            self._wait_for_loop(self.inner_begins)
+        self.inner_begins()
         self._line.begins(number)
+
+    def inner_begins(self) -> None:
+        """A handler of an inner actor begins, and may end the process: what was said until now is sent."""
+        if self.runtime.on_loop_thread:
+            self._tell_others()
+            self._line.write_now()
 
     def write_now(self) -> None:
         """Sends what waits to be sent. A hook begins, and may end the process."""
         if self.runtime.on_loop_thread:
-            self._say_handled()
+            self._say_first()
             self._line.write_now()
 
     def reply(self, number: int, is_result: bool, value: Any) -> None:
@@ -201,21 +226,32 @@ class PlacePeer:
         """Sends a view. Raises `NotSendable`."""
         self.send("view", self.codec.dumps(self.path, lambda: f"the view of type {type_name(view)}", view))
 
-    def speaks(self, cell: Cell, envelope: Envelope) -> None:
+    def speaks(self, cell: OutsideCell) -> None:
         """A message waits to be sent to the actor of this cell. From any thread."""
-        if envelope.sender is not None:
+        self._speaking[cell] = None
+
+    def has_spoken(self, cell: OutsideCell) -> None:
+        """What waited for the actor of this cell was sent, as far as there was room for it. On the loop thread."""
+        self._speaking.pop(cell, None)
+        if cell.queue:  # looked at second: a thread puts its message there first
             self._speaking[cell] = None
 
-    def has_spoken(self, cell: Cell) -> None:
-        """No message waits to be sent to the actor of this cell."""
-        self._speaking.pop(cell, None)
-
     def send_out(self, path: str, message: object, envelope: Envelope) -> bool:
-        """Sends a message or a question to an actor of the program. Returns whether the program says when the mailbox
-        has taken it. On the loop thread.
+        """Sends a message, a question or an order to stop to an actor of the program. Returns whether the program says
+        when the mailbox has taken it. On the loop thread.
         """
-        reply = envelope.take_reply() if envelope.reply is not None else None
+        before, self._telling = self._telling, True  # code of the message may log, and those behind it wait for it
+        try:
+            return self._send_out(path, message, envelope)
+        finally:
+            self._telling = before
+
+    def _send_out(self, path: str, message: object, envelope: Envelope) -> bool:
         sender, asker = self._path_of(envelope.sender), envelope.sender or self.cell
+        if type(message) is _ActorStop:
+            self._line.send("order", path, "stop", sender)
+            return False
+        reply = envelope.take_reply() if envelope.reply is not None else None
         try:
             body = self.codec.dumps(self.path, lambda: f"the message of type {type_name(message)}", message)
         except NotSendable as error:
@@ -224,7 +260,6 @@ class PlacePeer:
             else:
                 dead_letter(asker, message, "unsendable", envelope, error)
             return False
-        # That the message is handled whose handler says this is said after it: nothing of it is lost in between.
         if reply is None:
             self._line.send("tell", path, body, envelope.correlation_id, sender)
             return True
@@ -252,13 +287,17 @@ class PlacePeer:
     def _write_all(self) -> None:
         """Sends what waits to be sent, and returns when the line has taken it. In any thread."""
         if self.runtime.on_loop_thread:
-            self._say_handled()
+            self._say_first()
             self._line.write_all()
-            return
-        written = threading.Event()
-        self.runtime.control_call(self._write_all)
-        self.runtime.control_call(written.set)
-        written.wait()
+        else:
+            self._wait_for_loop(self._write_all)
+
+    def _wait_for_loop(self, function: Callable[[], object]) -> None:
+        """Has this called on the thread of the loop, and waits for that. In another thread."""
+        called = threading.Event()
+        self.runtime.control_call(function)
+        self.runtime.control_call(called.set)
+        called.wait()
 
     # From the program
 
@@ -444,7 +483,7 @@ class PlacePeer:
     def _is_handled(self, numbers: list[int], number: int) -> None:
         numbers.append(number)
         if self._line.has_output and not self._speaking:
-            self._say_handled()  # it goes along
+            self._say_first()  # it goes along
         elif len(numbers) == 1:
             self.runtime.loop.call_soon(self.write_now, context=self.runtime.context.copy())
 

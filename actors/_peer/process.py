@@ -10,7 +10,6 @@ import os
 import pickle
 import resource
 import socket
-import sys
 from collections.abc import Mapping, MutableSequence
 from contextvars import copy_context
 from functools import partial
@@ -19,7 +18,7 @@ from typing import Any, cast
 
 from actors._core.actor import Actor
 from actors._peer.peer import PlacePeer
-from actors._peer.zygote import DESCRIPTORS, LONGEST, arm
+from actors._peer.zygote import DESCRIPTORS, LONGEST, arm, flush
 from actors._place.link import HEAD, INNER_NOTES, NOTES, FrameLink
 from actors._place.main import import_main
 from actors._runtime.runtime import Runtime
@@ -154,7 +153,6 @@ class ProcessLine:
         still do does not matter.
         """
         logging.shutdown()
-        sys.stdout.flush()
-        sys.stderr.flush()
+        flush()
         self._link.flush()
         os._exit(0)

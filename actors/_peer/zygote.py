@@ -9,6 +9,7 @@ group is killed.
 from __future__ import annotations
 
 import asyncio
+import atexit
 import contextlib
 import fcntl
 import gc
@@ -53,9 +54,29 @@ def disarm(lifeline: int) -> None:
     fcntl.fcntl(lifeline, fcntl.F_SETFL, fcntl.fcntl(lifeline, fcntl.F_GETFL) & ~os.O_ASYNC)
 
 
+def open_streams() -> None:
+    """Opens the standard streams that the program has closed, as a daemon does: no other descriptor of this process or
+    of a place gets their numbers.
+    """
+    for number in range(3):
+        try:
+            os.fstat(number)
+        except OSError:
+            os.set_inheritable(os.open(os.devnull, os.O_RDWR), True)
+
+
+def flush() -> None:
+    """Writes what waits in the output streams. One that is closed, or whose reader is gone, loses it."""
+    for stream in (sys.stdout, sys.stderr):
+        if stream is not None:
+            with contextlib.suppress(OSError, ValueError):
+                stream.flush()
+
+
 def main(control: int, lifeline: int) -> None:
     """The whole life of the zygote."""
     arm(lifeline)
+    open_streams()
     for each in (signal.SIGINT, signal.SIGHUP, signal.SIGQUIT, signal.SIGTSTP):
         signal.signal(each, signal.SIG_IGN)
     for name in _IMPORTED:
@@ -66,6 +87,9 @@ def main(control: int, lifeline: int) -> None:
     gc.collect()
     gc.freeze()  # what is there stays, and a collection in a child does not copy its pages
     Zygote(socket.socket(fileno=control), lifeline).run()
+    atexit._run_exitfuncs()
+    flush()
+    os._exit(0)  # its modules need not be taken apart: the program waits for this end
 
 
 class Spare(NamedTuple):
@@ -187,8 +211,7 @@ class Zygote:
     def _fork_one(self) -> Spare:
         """Forks a process that waits for its place. Raises OSError."""
         here, there = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-        sys.stdout.flush()
-        sys.stderr.flush()
+        flush()
         try:
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore", DeprecationWarning)  # native threads of a library, which it looks after
@@ -218,8 +241,7 @@ class Zygote:
             traceback.print_exc()
         finally:
             with contextlib.suppress(BaseException):
-                sys.stdout.flush()
-                sys.stderr.flush()
+                flush()
             os._exit(code)
 
     def _cpus(self, wanted: int | None) -> set[int] | None:
@@ -237,6 +259,7 @@ class Zygote:
             return
         self._preloaded.add(name)
         self._give_up_spare()  # it would import the module itself
+        self._tell("imports")
         arm(self._lifeline)  # an import may take for ever
         with contextlib.suppress(BaseException):  # of the user's module, which raises anything
             if name == "__main__":
@@ -244,6 +267,7 @@ class Zygote:
             else:
                 importlib.import_module(name)
         disarm(self._lifeline)
+        self._tell("ready")
         gc.collect()
         gc.freeze()
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import fcntl
 import os
 import pickle
 import signal
@@ -21,9 +22,35 @@ from typing import TYPE_CHECKING, Any, Protocol
 if TYPE_CHECKING:
     from actors._place.carrier import LoopOwner
 
+FIRST = 3
+"""The first descriptor after the standard streams."""
 LONGEST = 1 << 17
 """The most bytes of a message between the launcher and the zygote."""
 _CODE = "import sys; sys.path[:] = {path!r}; from actors._peer.zygote import main; main({control}, {lifeline})"
+
+
+class ZygoteProcess(Protocol):
+    """The process of a zygote, as `subprocess` has it."""
+
+    pid: int
+    returncode: Any
+
+    def kill(self) -> None:
+        """Ends it at once."""
+
+    def wait(self) -> int:
+        """Returns when it has ended."""
+
+
+def start_zygote(control: int, lifeline: int) -> ZygoteProcess:
+    """Starts a zygote with these descriptors, in a group of its own. Raises OSError."""
+    code = _CODE.format(path=sys.path, control=control, lifeline=lifeline)
+    return subprocess.Popen(  # noqa: S603 - this interpreter
+        [sys.executable, *subprocess._args_from_interpreter_flags(), "-c", code],  # type: ignore[attr-defined]
+        stdin=subprocess.DEVNULL,
+        pass_fds=[control, lifeline],
+        process_group=0,
+    )
 
 
 class Launched(Protocol):
@@ -47,7 +74,7 @@ class Launcher:
 
     def __init__(self, runtime: LoopOwner) -> None:
         self._runtime = runtime
-        self._zygote: subprocess.Popen[bytes] | None = None
+        self._zygote: ZygoteProcess | None = None
         self._control: socket.socket | None = None
         self._lifeline = -1
         self._out: deque[tuple[bytes, Sequence[int]]] = deque()
@@ -59,6 +86,7 @@ class Launcher:
         self._running: dict[int, Launched] = {}
         self._asked = 0
         self._ready = False
+        """Whether the zygote imports nothing, and so takes the next request."""
 
     @property
     def pid(self) -> int | None:
@@ -92,21 +120,19 @@ class Launcher:
     def _begin(self) -> None:
         here, there = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         reader, self._lifeline = os.pipe()
+        theirs: list[int] = []
         try:
-            code = _CODE.format(path=sys.path, control=there.fileno(), lifeline=reader)
-            self._zygote = subprocess.Popen(  # noqa: S603 - this interpreter
-                [sys.executable, *subprocess._args_from_interpreter_flags(), "-c", code],  # type: ignore[attr-defined]
-                stdin=subprocess.DEVNULL,
-                pass_fds=[there.fileno(), reader],
-                process_group=0,
-            )
+            for each in (there.fileno(), reader):  # never the number of a stream that this program has closed
+                theirs.append(fcntl.fcntl(each, fcntl.F_DUPFD_CLOEXEC, FIRST))
+            self._zygote = start_zygote(*theirs)
         except BaseException:
             here.close()
             os.close(self._lifeline)
             raise
         finally:
             there.close()
-            os.close(reader)
+            for each in (reader, *theirs):
+                os.close(each)
         here.setblocking(False)
         self._control, self._ready = here, False
         self._runtime.context.copy().run(self._runtime.loop.add_reader, here.fileno(), self._readable)
@@ -149,6 +175,8 @@ class Launcher:
         match news:
             case ("ready",):
                 self._ready = True
+            case ("imports",):
+                self._ready = False
             case ("forked", number, pid):
                 launched = self._waiting.pop(number, None)
                 if launched is not None:

@@ -227,6 +227,9 @@ class ActorPlace:
     # What is said there
 
     def received(self, frame: tuple[Any, ...]) -> None:
+        """Hears a frame of the peer, unless the place has ended. A crash of an actor that has just come up waits, with
+        what follows it, until the cell knows that the actor was up.
+        """
         if self._cell.incarnation != self.incarnation or self.over.done():
             return  # nothing is heard of what has ended
         if self._early is not None:

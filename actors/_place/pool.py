@@ -12,6 +12,7 @@ import pickle
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
+from types import FunctionType
 from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 from actors._core.actor import Actor
@@ -65,6 +66,9 @@ def pack_call(
         pickler.dump((function, tuple(args), dict(kwargs)))
     except Exception as error:  # of the user's __reduce__, which raises anything
         raise NotSendable(path, f"the function {named} with its arguments", described(error)) from error
+    for each in pickler.named:
+        if (problem := sending_fault(each)) is not None:
+            raise NotSendable(path, f"the function {named} with its arguments", problem)
     body = stream.getvalue()
     in_main = module_of(function) == "__main__" or (b"__main__" in body and main_fault() is None)
     return PooledCall(body, tuple(pickler.refs), main_module() if in_main else None, named)
@@ -76,9 +80,14 @@ class _CallPickler(pickle.Pickler):
     def __init__(self, stream: io.BytesIO) -> None:
         super().__init__(stream, 5)
         self.refs: list[ActorRef[Any]] = []
+        self.named: list[Any] = []
+        """The classes and functions in it, which a process finds by their names."""
 
     def persistent_id(self, value: Any) -> int | None:
-        if not issubclass(type(value), ActorRef):
+        kind = type(value)
+        if not issubclass(kind, ActorRef):
+            if kind is FunctionType or issubclass(kind, type):
+                self.named.append(value)
             return None
         self.refs.append(value)
         return len(self.refs) - 1

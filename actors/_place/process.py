@@ -165,7 +165,7 @@ class ProcessCarrier:
             self._watch_memory(pid)
 
     def refused(self, why: str) -> None:
-        """There is no process."""
+        """The zygote has forked no process."""
         self._end(OSError(f"{self._place.path} has no process: {why}"))
 
     # Frames

@@ -44,7 +44,7 @@ class NodeKeeper:
     kill_grace = KILL_GRACE
 
     def __init__(self, lease: float, path: list[str]) -> None:
-        """`path`: where the program finds modules. What there is of it on this node counts here, too."""
+        """`path`: where the program finds modules. Its folders that exist on this node are searched here, too."""
         sys.path += [each for each in path if each not in sys.path and Path(each).exists()]
         self.loop: asyncio.AbstractEventLoop
         self.clock: Clock
@@ -65,8 +65,8 @@ class NodeKeeper:
     # The program asks
 
     async def take(self, heard: int) -> tuple[int, bytes]:
-        """Answers with what there is to say, at the latest after a third of the lease. `heard`: the number of the last
-        answer that the program has.
+        """Returns the number of the answer, and what there is to say, pickled: at the latest after a third of the
+        lease. `heard`: the number of the last answer that the program has; 0: none.
         """
         if heard == 0:
             self._begin()
@@ -83,7 +83,7 @@ class NodeKeeper:
         return self._answers, body
 
     async def deliver(self, number: int, batch: bytes) -> None:
-        """Takes what the program says. Ray does not keep the order of calls, so that each has its number."""
+        """Takes what the program says, pickled. Ray does not keep the order of calls: `number` puts them in order."""
         self._check()
         self._batches[number] = batch
         try:
@@ -125,7 +125,7 @@ class NodeKeeper:
         self._more.set()
 
     def forget(self, which: int) -> None:
-        """A process has ended."""
+        """The process of this number has ended."""
         self._kept.pop(which, None)
 
     # The lease

@@ -46,15 +46,18 @@ _CHECKS: dict[str, tuple[Callable[[object], bool], str]] = {
 """For each option its check, and what it must be."""
 
 
-def option_faults(options: Mapping[str, object], others: Iterable[str] = ()) -> list[str]:
+def option_faults(options: Mapping[str, object], others: Iterable[str] = (), refused: str | None = None) -> list[str]:
     """Every fault of the options of a runtime, with option and value. `others` are the options that the caller knows
-    besides: an unknown one may mean one of them.
+    besides: an unknown one may mean one of them. `refused`: why none of them can be given.
     """
     faults = []
     for option, value in options.items():
         if option not in _CHECKS:
             hint = nearest(option, [*_CHECKS, *others], otherwise="known options:")
             faults.append(f"{cut(option, 60)}: unknown option, got {shown(value, 60)}; {hint}")
+            continue
+        if refused is not None:
+            faults.append(f"{option}: {refused}")
             continue
         is_right, wanted = _CHECKS[option]
         if not is_right(value):

@@ -150,10 +150,13 @@ def supervisor_combinations(values: Mapping[str, object]) -> list[SpecFault]:
 
 
 def _in_one_process(values: Mapping[str, object]) -> list[SpecFault]:
-    """Whether everything that a supervisor in a process of its own has and starts is found there."""
-    if not isinstance(_host(values.get("host")), PlaceSpec):
+    """Whether a supervisor can have a process of its own, and everything that it has and starts is found there."""
+    host = _host(values.get("host"))
+    if not isinstance(host, PlaceSpec):
         return []
-    return [SpecFault(path, f"host=process(): {problem}") for path, problem in _not_found_there("", values)]
+    missing = extra_fault(host)
+    problems = [*([] if missing is None else [("", missing)]), *_not_found_there("", values)]
+    return [SpecFault(path, f"host={host}(): {problem}") for path, problem in problems]
 
 
 def _not_found_there(path: str, values: Mapping[str, object]) -> Iterator[tuple[str, str]]:

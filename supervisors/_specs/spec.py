@@ -49,6 +49,7 @@ from supervisors._specs.fields import (
     check_supervisor_host,
 )
 from supervisors._specs.resolve import resolve
+from supervisors._specs.start_kind import task_fault
 from supervisors.errors import SpecError, SpecFault
 
 if TYPE_CHECKING:
@@ -242,6 +243,8 @@ class ChildSpec(BaseSpec):
             wanted = "a TaskCall" if self.start is None else "extra arguments for the template"
             raise SpecError([SpecFault(self.id, f"start_child takes {wanted} here, got {type(extra).__name__}")])
         if isinstance(extra, TaskCall):
+            if (problem := task_fault(extra.function)) is not None:
+                raise SpecError([SpecFault(self.id, problem)])
             return self.changed(start=extra.function, args=check_args(extra.args))
         more = self._extra(extra)
         if not more:

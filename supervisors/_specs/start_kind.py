@@ -11,7 +11,7 @@ from typing import Any
 
 import pykka
 
-from actors.spi import pykka_fault
+from actors.spi import pykka_fault, shown
 
 
 class StartKind(Enum):
@@ -66,6 +66,29 @@ def kind_of(start: object) -> StartKind | str:
             return WANTED
         inner = type(inner).__call__
     return _of_function(inner)
+
+
+def is_generator(called: object) -> bool:
+    """Whether this is a generator function, `async` or not, or binds the arguments of one or has one for its call.
+
+    A function that wraps a generator function is not one: it may run what it wraps.
+    """
+    if isinstance(called, partial):
+        return is_generator(called.func)
+    if not callable(called):
+        return False
+    calls = (called, type(called).__call__)
+    return any(inspect.isgeneratorfunction(each) or inspect.isasyncgenfunction(each) for each in calls)
+
+
+def task_fault(function: object) -> str | None:
+    """Why this cannot be the function of a task, in a sentence; None: it can, as far as is known."""
+    if not is_generator(function):
+        return None
+    return (
+        f"function: {shown(function, 60)} is a generator function, and calling it would run nothing: return a list, or "
+        "loop in a plain or `async def` function"
+    )
 
 
 def _of_class(start: type) -> StartKind | str:

@@ -48,7 +48,7 @@ def unresolved(spec: Spec, path: str | None = None, *, is_template: bool = False
     defaults for options, and of every class or function that does not take its `args`. Imports these modules. The
     instances of a template may get further arguments.
     """
-    return tuple(_unresolved(spec, spec.id if path is None else path, is_template, None, {}, placed=False))
+    return tuple(_unresolved(spec, spec.id if path is None else path, is_template, None, {}, None))
 
 
 def _unresolved(
@@ -57,11 +57,10 @@ def _unresolved(
     is_template: bool,
     auto_shutdown: str | None,
     known: dict[tuple[object, ...], str | None],
-    *,
-    placed: bool,
+    around: PlaceSpec | None,
 ) -> Iterator[SpecFault]:
     """`known` has what is known of each class with arguments of one shape: thousands of children may be alike.
-    `placed`: a supervisor above has a process of its own.
+    `around`: the host of the supervisor above that has a process of its own.
     """
     if isinstance(spec, SupervisorSpec):
         # A partitioned supervisor has its template once for each partition: one check is enough.
@@ -73,7 +72,7 @@ def _unresolved(
                 spec.is_dynamic,
                 spec.auto_shutdown,
                 known,
-                placed=placed or spec.host is not None,
+                around or spec.host,
             )
     elif spec.start is not None:
         try:
@@ -85,13 +84,13 @@ def _unresolved(
             if (problem := significant_under_never(found, auto_shutdown)) is not None:
                 yield SpecFault(path, problem)
             host = found.host or getattr(start, "host", None)
-            if placed and (problem := inner_fault(start, found.host)) is not None:
-                yield SpecFault(path, f"host=process() of its supervisor: {problem}")
-            if placed or isinstance(host, PlaceSpec):
+            if around is not None and (problem := inner_fault(start, found.host)) is not None:
+                yield SpecFault(path, f"host={around}() of its supervisor: {problem}")
+            if around is not None or isinstance(host, PlaceSpec):
                 try:
                     pickle.dumps(found.args if isinstance(start, type) else (start, found.args), 5)
                 except Exception as error:  # noqa: BLE001 - the __reduce__ of a value of the user's raises anything
-                    where = host if isinstance(host, PlaceSpec) else "process"
+                    where = host if isinstance(host, PlaceSpec) else around
                     yield SpecFault(path, f"args: cannot be pickled for host={where}(): {described(error)}")
             shape = (id(start), is_template, frozenset(spec.args) if isinstance(spec.args, Mapping) else len(spec.args))
             if shape not in known:

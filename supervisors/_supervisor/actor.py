@@ -58,6 +58,7 @@ from supervisors._engine.effects import (
 from supervisors._engine.engine import Engine
 from supervisors._engine.reconcile import child_fault
 from supervisors._specs.spec import SETTLED, ChildSpec, Grace, Spec, SupervisorSpec, TaskCall
+from supervisors._specs.start_kind import task_fault
 from supervisors._specs.tree import settled_child, unresolved
 from supervisors._supervisor.grace import SharedGrace
 from supervisors._supervisor.ledger import LastLedger, LedgerEntry, RestartLedger
@@ -243,16 +244,18 @@ class Supervisor(Actor):
         if isinstance(what, TaskCall) and has_process(self._engine.template):
             try:
                 what = self._packed(what)
-            except NotSendable as error:
+            except (NotSendable, SpecError) as error:
                 if reply is not None:
                     settle_failure(reply, error, self.path)
                 return
         self._feed(self._engine.start_child, what, reply, self._now())
 
     def _packed(self, what: TaskCall) -> TaskCall:
-        """The same call, ready for a process. Raises `NotSendable`."""
+        """The same call, ready for a process. Raises `NotSendable`, and SpecError."""
         promise = what.function
         if not isinstance(promise, Promise):
+            if (problem := task_fault(promise)) is not None:
+                raise SpecError([SpecFault(self.path, problem)])
             args, kwargs = ((), what.args) if isinstance(what.args, Mapping) else (tuple(what.args), {})
             promise = Promise(self.ref, what.function, args, kwargs)
         promise.pack()

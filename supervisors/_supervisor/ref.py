@@ -31,6 +31,7 @@ from supervisors._engine.reconcile import Reconciliation
 from supervisors._engine.settings import Settings
 from supervisors._specs.fields import Args
 from supervisors._specs.spec import Spec, SupervisorSpec, TaskCall
+from supervisors._specs.start_kind import task_fault
 from supervisors._supervisor.canonical import NotCanonical, canonical
 from supervisors._supervisor.ledger import LastLedger, LedgerEntry
 from supervisors._supervisor.messages import (
@@ -49,7 +50,7 @@ from supervisors._supervisor.messages import (
 )
 from supervisors._supervisor.task import Promise, TaskFuture, has_process
 from supervisors._supervisor.waits import QueuedRequest
-from supervisors.errors import NotFound, PartitionKeyError, SupervisorEnded, ended
+from supervisors.errors import NotFound, PartitionKeyError, SpecError, SpecFault, SupervisorEnded, ended
 
 if TYPE_CHECKING:
     from supervisors._supervisor.results import OnTaskFailure, TaskResults
@@ -143,8 +144,11 @@ class SupervisorRef(ActorRef[Any]):
 
         The future has its result, or the exception of the last attempt. `future.cancel()` terminates the task.
 
-        Raises `NotSendable` at once if the function or an argument must go to a process and cannot be pickled.
+        Raises at once: `SpecError` for a generator function; `NotSendable` if the function or an argument must go to a
+        process and cannot be pickled.
         """
+        if (problem := task_fault(function)) is not None:
+            raise SpecError([SpecFault(f"{self.path}.run()", problem)])
         promise = Promise(self, function, args, kwargs)
         spec = self._cell.props.args[0] if self._cell.props.args else None
         if isinstance(spec, SupervisorSpec) and has_process(spec.template):

@@ -12,6 +12,7 @@ from types import TracebackType
 from typing import Any, Generic, Literal, Self, TypeVar
 
 from actors.spi import ActorCrashed, Cell, Future, Parking, refuse_on_loop, shown
+from supervisors._specs.start_kind import task_fault
 from supervisors._supervisor.task import TaskFuture
 from supervisors._supervisor.waits import OPEN, Open
 from supervisors.errors import SpecError, SpecFault, TaskCancelled
@@ -282,6 +283,8 @@ def map_faults(
         problems.append("this is not a task supervisor: build one with tasks()")
     if not callable(function):
         problems.append(f"function: must be callable, got {shown(function, 60)}")
+    elif (problem := task_fault(function)) is not None:
+        problems.append(problem)
     if hasattr(items, "__aiter__"):
         problems.append(f"items: must be iterable without await, got {shown(items, 60)}. Collect them in a list first")
     elif not isinstance(items, Iterable):

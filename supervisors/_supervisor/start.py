@@ -148,7 +148,7 @@ def start(
             its own, and the program has no handler of SIGTERM: one that is set stays. True: also with a `runtime`; it
             is an error where it cannot be. False: never. At the end of the block SIGTERM has its default again. Two
             signals within 0.5 seconds are one, as GNU timeout sends two. Default: None.
-        options: Those of `actors.Runtime`.
+        options: Those of `actors.Runtime`, for a runtime of the tree's own. With a `runtime` each of them is a fault.
 
     Raises:
         SpecError: The tree or the options have faults; it holds all of them. Also, at the start of the block, if
@@ -180,7 +180,9 @@ def _faults(runtime: object, on_give_up: object, signals: object, options: Mappi
         faults.append(f"on_give_up: must be 'raise' or 'ignore', got {shown(on_give_up, 60)}")
     if not isinstance(signals, bool | None):
         faults.append(f"signals: must be True, False or None, got {shown(signals, 60)}")
-    faults += option_faults(options, ("runtime", "on_give_up", "signals"))
+    own = "the given runtime has its own. Give it to Runtime(), or leave runtime out"
+    refused = own if isinstance(runtime, Runtime) else None
+    faults += option_faults(options, ("runtime", "on_give_up", "signals"), refused)
     return [SpecFault("start()", fault) for fault in faults]
 
 

@@ -6,7 +6,7 @@ import functools
 import inspect
 from collections.abc import Iterator
 
-from supervisors.spi import SpecFault
+from supervisors.spi import SpecFault, is_generator
 
 
 def is_async(called: object) -> bool:
@@ -23,19 +23,6 @@ def async_faults(path: str, **functions: object) -> Iterator[SpecFault]:
     for name, function in functions.items():
         if is_async(function):
             yield SpecFault(path, f"{name}: is asked at once and must be a plain function, {function!r} is async")
-
-
-def is_generator(called: object) -> bool:
-    """Whether this is a generator function, `async` or not, or binds the arguments of one or has one for its call.
-
-    A function that wraps a generator function is not one: it may run what it wraps.
-    """
-    if isinstance(called, functools.partial):
-        return is_generator(called.func)
-    if not callable(called):
-        return False
-    calls = (called, type(called).__call__)
-    return any(inspect.isgeneratorfunction(each) or inspect.isasyncgenfunction(each) for each in calls)
 
 
 def generator_faults(path: str, **functions: object) -> Iterator[SpecFault]:

@@ -54,8 +54,10 @@ class Heads:
 
 def begun(unit: Unit, start: RunRow) -> RunRow:
     """The row of a new run once its unit is written."""
+    if not unit.entries and not unit.update:
+        return start
     seq = unit.entries[-1].seq if unit.entries else start.seq
-    return replace(start, seq=seq, **unit.update)  # type: ignore[arg-type]  # `Unit` has checked the names
+    return start._replace(seq=seq, **unit.update)  # type: ignore[arg-type]  # `Unit` has checked the names
 
 
 def last_numbers(units: Iterable[Unit]) -> dict[str, int]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 SECOND = 1_000_000
@@ -16,6 +17,12 @@ def until(now: int, lease: float) -> int:
 def over(lease_until: int, now: int) -> bool:
     """Whether a lease has ended. It ends at its very microsecond."""
     return lease_until <= now
+
+
+def left(ends: Iterable[int], now: int) -> float | None:
+    """Seconds until the first of these leases ends that has not ended. None: all have."""
+    first = min((each for each in ends if not over(each, now)), default=None)
+    return None if first is None else (first - now) / SECOND
 
 
 @dataclass(frozen=True, slots=True)

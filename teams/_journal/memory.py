@@ -107,7 +107,7 @@ class MemoryRunStore:
             tables.engines[epoch] = replace(engine, lease_until=min(engine.lease_until, self.now()))
         for run in tables.runs.values():
             if run.owner == epoch:
-                tables.runs[run.id] = replace(run, owner=None)
+                tables.runs[run.id] = run._replace(owner=None)
         self._wrote()
 
     def commit(self, units: Sequence[Unit]) -> list[Result]:
@@ -135,7 +135,7 @@ class MemoryRunStore:
             and (run.state in RUNNABLE or (run.wake_at is not None and run.wake_at <= now) or run.id in called)
         ]
         free.sort(key=lambda run: (-run.priority, run.created_at, run.id))
-        taken = [replace(run, owner=epoch, epoch=epoch) for run in free[:limit]]
+        taken = [run._replace(owner=epoch, epoch=epoch) for run in free[:limit]]
         for run in taken:
             tables.runs[run.id] = run
         return taken
@@ -186,6 +186,14 @@ class MemoryRunStore:
         """The untaken messages, in the order of their arrival."""
         return [row for row in self.tables.inbox.values() if row.taken is None and (run is None or row.run == run)]
 
+    def inbox_of(self, runs: Collection[str]) -> dict[str, list[InboxRow]]:
+        """The untaken messages to several runs; no key for a run that has none."""
+        found: dict[str, list[InboxRow]] = {}
+        for row in self.inbox():
+            if row.run in runs:
+                found.setdefault(row.run, []).append(row)
+        return found
+
     def schedules(self) -> list[ScheduleRow]:
         """All schedules, by id."""
         return [row for _, row in sorted(self.tables.schedules.items())]
@@ -204,6 +212,11 @@ class MemoryRunStore:
     def next_wake(self) -> int | None:
         """The earliest `wake_at` of the parked runs."""
         return min(self._wakes(), default=None)
+
+    def lease_left(self, epoch: int) -> float | None:
+        """Seconds until the next lease of another engine ends."""
+        ends = [each.lease_until for each in self.tables.engines.values() if each.epoch != epoch]
+        return leases.left(ends, self.now())
 
     def changed(self) -> bool:
         """Whether another store has written since the last call."""
@@ -279,7 +292,7 @@ class MemoryRunStore:
                     tables.inbox[row.id] = replace(row, run=run.id)
         elif unit.entries or unit.update:
             run = tables.runs[unit.run]
-            tables.runs[run.id] = replace(run, seq=write.seq, **unit.update)  # type: ignore[arg-type]  # checked names
+            tables.runs[run.id] = run._replace(seq=write.seq, **unit.update)  # type: ignore[arg-type]  # checked names
         if unit.entries:
             tables.entries.setdefault(unit.run, []).extend(unit.entries)
         for row in unit.inbox:

@@ -44,9 +44,8 @@ RUNNABLE: Final[frozenset[LifeState]] = frozenset({"created", "running", "cancel
 when its `wake_at` is due or its inbox has an untaken row."""
 
 
-@dataclass(frozen=True, slots=True)
-class RunRow:
-    """One run."""
+class RunRow(NamedTuple):
+    """One run. A tuple, since the store makes one for each run that it reads or begins."""
 
     id: str
     workflow: str
@@ -91,7 +90,7 @@ def new_run_id(now: int, source: random.Random) -> str:
 Value: TypeAlias = str | int | float | bytes | None
 """What a column holds."""
 
-UPDATABLE: Final[frozenset[str]] = frozenset(RunRow.__slots__) - {
+UPDATABLE: Final[frozenset[str]] = frozenset(RunRow._fields) - {
     "id",
     "workflow",
     "key",

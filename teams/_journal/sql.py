@@ -8,7 +8,6 @@ import os
 import threading
 import zlib
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import replace
 from functools import partial
 from operator import attrgetter
 from pathlib import Path
@@ -36,6 +35,7 @@ from teams._journal import lease as leases
 from teams._journal.decide import Head, Heads, Write, begun, decide, transacted
 from teams._journal.errors import NotStorable, StoreAway, StoreRefused, without_password
 from teams._journal.memory import wall
+from teams._journal.process import has_ended, own_name
 from teams._journal.rows import (
     ENDED,
     Definition,
@@ -300,7 +300,13 @@ class SqlStore:
             now = self._now(connection)
             if self._dialect.exclusive:
                 connection.execute(update(ENGINE).where(ENGINE.c.lease_until > now).values(lease_until=now))
-            row = {"host": host, "pid": pid, "started_at": now, "lease_until": leases.until(now, lease)}
+            row: dict[str, object] = {
+                "host": host,
+                "pid": pid,
+                "started_at": now,
+                "lease_until": leases.until(now, lease),
+            }
+            row["process"] = own_name()
             epoch: int = connection.execute(insert(ENGINE).values(row).returning(ENGINE.c.epoch)).scalar_one()
             return epoch
 
@@ -352,7 +358,7 @@ class SqlStore:
         """All engines, by epoch."""
         with self._reading() as connection:
             rows = connection.execute(select(ENGINE).order_by(ENGINE.c.epoch)).all()
-        return [EngineRow(f"{row.host}:{row.pid}:{row.epoch}", *row) for row in rows]
+        return [EngineRow(f"{row.host}:{row.pid}:{row.epoch}", *row[:5]) for row in rows]
 
     # Writing
 
@@ -474,7 +480,7 @@ class SqlStore:
         def work(connection: Connection) -> list[RunRow]:
             ids = self._claim(connection, epoch, limit, workflows)
             self._unsure |= ids
-            return self._runs_of(connection, select(RUN).where(RUN.c.id.in_(sorted(ids)))) if ids else []
+            return self._runs_of(connection, select(RUN).where(self._dialect.among(RUN.c.id, ids))) if ids else []
 
         claimed = self._transact(work)
         self._unsure.clear()
@@ -483,7 +489,7 @@ class SqlStore:
     def _claim(self, connection: Connection, epoch: int, limit: int, workflows: Collection[str] | None) -> set[str]:
         now = self._now(connection)
         alive = select(ENGINE.c.epoch).where(ENGINE.c.lease_until > now)
-        if connection.execute(alive.where(ENGINE.c.epoch == epoch)).first() is None:
+        if epoch not in self._living(connection, now):
             return set()
         free: list[ColumnElement[bool]] = [or_(RUN.c.owner.is_(None), RUN.c.owner.not_in(alive))]
         if workflows is not None:
@@ -502,11 +508,21 @@ class SqlStore:
             found.update((row.id, row) for row in connection.execute(query))
         ids = {row.id for row in sorted(found.values(), key=_first)[: min(limit, _MOST)]}
         if ids:
-            connection.execute(update(RUN).where(RUN.c.id.in_(sorted(ids))).values(owner=epoch, epoch=epoch))
+            mine = self._dialect.among(RUN.c.id, ids)
+            connection.execute(update(RUN).where(mine).values(owner=epoch, epoch=epoch))
         if self._unsure:
-            again = select(RUN.c.id).where(RUN.c.id.in_(sorted(self._unsure)), RUN.c.owner == epoch)
+            again = select(RUN.c.id).where(self._dialect.among(RUN.c.id, self._unsure), RUN.c.owner == epoch)
             ids |= set(connection.execute(again).scalars())
         return ids
+
+    def _living(self, connection: Connection, now: int) -> set[int]:
+        """The engines that have a lease. The lease of one whose process has ended on this machine ends here."""
+        leased = select(ENGINE.c.epoch, ENGINE.c.process).where(ENGINE.c.lease_until > now).order_by(ENGINE.c.epoch)
+        found = {row.epoch: row.process for row in connection.execute(leased)}
+        gone = [epoch for epoch, process in found.items() if process is not None and has_ended(process)]
+        if gone:
+            connection.execute(update(ENGINE).where(ENGINE.c.epoch.in_(gone)).values(lease_until=now))
+        return found.keys() - gone
 
     def purge(self, now: int, limit: int) -> int:
         """Deletes at most `limit` ended runs whose `retain_until` is over."""
@@ -575,7 +591,7 @@ class SqlStore:
 
     def entries_of(self, runs: Collection[str]) -> dict[str, list[JournalEntry]]:
         """The entries of several runs, in order; no key for a run that has none."""
-        query = select(ENTRY).where(ENTRY.c.run.in_(sorted(runs))).order_by(ENTRY.c.run, ENTRY.c.seq)
+        query = select(ENTRY).where(self._dialect.among(ENTRY.c.run, runs)).order_by(ENTRY.c.run, ENTRY.c.seq)
         found: dict[str, list[JournalEntry]] = {}
         for entry in self._read(lambda connection: self._entries_of(connection, query)):
             found.setdefault(entry.run, []).append(entry)
@@ -583,10 +599,18 @@ class SqlStore:
 
     def inbox(self, run: str | None = None) -> list[InboxRow]:
         """The untaken messages, in the order of their arrival."""
+        return self._messages(*(() if run is None else (INBOX.c.run == run,)))
+
+    def inbox_of(self, runs: Collection[str]) -> dict[str, list[InboxRow]]:
+        """The untaken messages to several runs; no key for a run that has none."""
+        found: dict[str, list[InboxRow]] = {}
+        for row in self._messages(self._dialect.among(INBOX.c.run, runs)):
+            found.setdefault(row.run, []).append(row)
+        return found
+
+    def _messages(self, *those: ColumnElement[bool]) -> list[InboxRow]:
         columns = [INBOX.c[name] for name in InboxRow.__slots__]
-        query = select(*columns).where(text("taken IS NULL")).order_by(INBOX.c.number)
-        if run is not None:
-            query = query.where(INBOX.c.run == run)
+        query = select(*columns).where(text("taken IS NULL"), *those).order_by(INBOX.c.number)
 
         def found(connection: Connection) -> list[InboxRow]:
             rows: Sequence[Any] = connection.execute(query).all()
@@ -626,6 +650,13 @@ class SqlStore:
         with self._reading() as connection:
             wake: int | None = connection.execute(query).scalar_one()
             return wake
+
+    def lease_left(self, epoch: int) -> float | None:
+        """Seconds until the next lease of another engine ends."""
+        query = select(ENGINE.c.lease_until).where(ENGINE.c.epoch != epoch)
+        with self._reading() as connection:
+            now = self._now(connection)
+            return leases.left(connection.execute(query.where(ENGINE.c.lease_until > now)).scalars(), now)
 
     def changed(self) -> bool:
         """Whether another process may have written since the last call."""
@@ -735,7 +766,7 @@ class _Batch:
 
     def _change(self, run: str, change: Mapping[str, Value], seq: int) -> None:
         if (start := self.starts.get(run)) is not None:
-            self.starts[run] = replace(start, seq=seq, **change)  # type: ignore[arg-type]  # `Unit` has checked the names
+            self.starts[run] = start._replace(seq=seq, **change)  # type: ignore[arg-type]  # `Unit` has checked the names
             return
         cells = self._changes.setdefault(run, {})
         cells.update(change)
@@ -755,8 +786,7 @@ class _Batch:
     def rows(self) -> list[tuple[object, ...]]:
         """The new runs."""
         return [
-            (*cells[:9], *(self._packed(cells[0], body) for body in cells[9:13]), *cells[13:])
-            for cells in map(_RUN_CELLS, self.starts.values())
+            (*row[:9], *(self._packed(row.id, body) for body in row[9:13]), *row[13:]) for row in self.starts.values()
         ]
 
     def _packed(self, run: str, body: Any) -> Any:
@@ -770,7 +800,6 @@ class _Batch:
 
 
 _DEFINITION_CELLS = attrgetter(*columns_of(DEFINITION))
-_RUN_CELLS = attrgetter(*columns_of(RUN))
 _INBOX_END = attrgetter("by", "at", "taken")
 _BODY_NAMES = frozenset(_BODIES)
 

@@ -10,12 +10,16 @@ import json
 from collections.abc import Iterable, Sequence
 from functools import cache
 from pathlib import Path
+from types import NoneType
 from typing import Any, ClassVar, Final, Protocol, TypeAlias
 
 from sqlalchemy import (
+    ARRAY,
     URL,
     BigInteger,
     Boolean,
+    Column,
+    ColumnElement,
     Connection,
     Double,
     Engine,
@@ -23,9 +27,13 @@ from sqlalchemy import (
     NullPool,
     Table,
     Text,
+    any_,
     create_engine,
     event,
+    func,
     inspect,
+    literal,
+    select,
 )
 from sqlalchemy.exc import DBAPIError
 
@@ -73,6 +81,10 @@ class Dialect(Protocol):
 
     def read_only(self, connection: Connection) -> bool:
         """Whether the database takes no writes."""
+        ...
+
+    def among(self, column: Column[Any], values: Iterable[str]) -> ColumnElement[bool]:
+        """Whether the column has one of these values, which are one parameter together."""
         ...
 
     def heads(self, connection: Connection, ids: Iterable[str]) -> Sequence[Any]:
@@ -196,6 +208,10 @@ class Sqlite:
                 raise
             return True
         return False
+
+    def among(self, column: Column[Any], values: Iterable[str]) -> ColumnElement[bool]:
+        found = func.json_each(json.dumps(list(values))).table_valued("value")
+        return column.in_(select(found.c.value))
 
     def heads(self, connection: Connection, ids: Iterable[str]) -> Sequence[Any]:
         sql = "SELECT id, epoch, seq, state FROM run WHERE id IN (SELECT value FROM json_each(?))"
@@ -337,6 +353,9 @@ class Postgres:
     def read_only(self, connection: Connection) -> bool:
         return bool(connection.exec_driver_sql("SHOW transaction_read_only").scalar_one() == "on")
 
+    def among(self, column: Column[Any], values: Iterable[str]) -> ColumnElement[bool]:
+        return column == any_(literal(list(values), ARRAY(Text)))
+
     def heads(self, connection: Connection, ids: Iterable[str]) -> Sequence[Any]:
         # In the order of the ids: two batches that lock the same runs do not deadlock.
         sql = "SELECT id, epoch, seq, state FROM run WHERE id = ANY(%s) ORDER BY id FOR UPDATE"
@@ -347,13 +366,13 @@ class Postgres:
             "SELECT run.id FROM unnest(%s::text[], %s::text[]) AS wanted(workflow, key)"
             " JOIN run ON run.key IS NOT NULL AND run.workflow = wanted.workflow AND run.key = wanted.key"
         )
-        return connection.exec_driver_sql(sql, _turned(list(keys))).scalars().all()
+        return connection.exec_driver_sql(sql, _literals(list(keys))).scalars().all()
 
     def insert(self, connection: Connection, table: Table, rows: Sequence[Cells], *, ignore: bool = False) -> None:
-        connection.exec_driver_sql(_postgres_insert(table, ignore), _turned(rows))
+        connection.exec_driver_sql(_postgres_insert(table, ignore), _literals(rows))
 
     def update(self, connection: Connection, columns: tuple[str, ...], rows: Sequence[Cells]) -> None:
-        connection.exec_driver_sql(_postgres_update(columns), _turned(rows))
+        connection.exec_driver_sql(_postgres_update(columns), _literals(rows))
 
     def take(self, connection: Connection, rows: Sequence[tuple[int, str, str]]) -> None:
         sql = (
@@ -361,7 +380,7 @@ class Postgres:
             " FROM unnest(%s::bigint[], %s::text[], %s::text[]) AS new(taken, id, run)"
             " WHERE inbox.id = new.id AND inbox.run = new.run AND inbox.taken IS NULL"
         )
-        connection.exec_driver_sql(sql, _turned(rows))
+        connection.exec_driver_sql(sql, _literals(rows))
 
     def announce(self) -> None:
         self._news = True
@@ -389,10 +408,34 @@ class Postgres:
         return getattr(error.orig, "sqlstate", None) in ("23505", "40P01", "40001")
 
 
-def _turned(rows: Sequence[Cells]) -> tuple[list[object], ...]:
-    return tuple(map(list, zip(*rows, strict=True)))
+def _literals(rows: Sequence[Cells]) -> tuple[str | list[Any], ...]:
+    """The columns of rows, each as the text of an array. The driver would make these texts cell by cell, which takes
+    three times as long.
+    """
+    return tuple(map(_literal, zip(*rows, strict=True)))
 
 
+def _literal(column: tuple[Any, ...]) -> str | list[Any]:
+    """A column as an array in the input syntax of Postgres (8.15.2 of its manual)."""
+    kinds = set(map(type, column))
+    kinds.discard(NoneType)
+    if kinds == {str}:
+        if None not in column:
+            text = "\0".join(column)
+            if text.count("\0") != len(column) - 1:
+                return list(column)  # the driver refuses the text that has one
+            if "\\" in text or '"' in text:
+                text = text.replace("\\", "\\\\").replace('"', '\\"')
+            return '{"' + text.replace("\0", '","') + '"}'
+    elif kinds == {bytes}:
+        return "{" + ",".join(["NULL" if cell is None else f'"\\\\x{cell.hex()}"' for cell in column]) + "}"
+    elif kinds <= _NUMBERS:
+        text = ",".join(map(str, column))
+        return "{" + (text.replace("None", "NULL") if None in column else text) + "}"
+    return list(column)
+
+
+_NUMBERS: Final = frozenset({int, float, bool})
 _ARRAYS: Final = {Text: "text", BigInteger: "bigint", LargeBinary: "bytea", Double: "double precision", Boolean: "bool"}
 
 

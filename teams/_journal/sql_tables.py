@@ -19,7 +19,7 @@ from sqlalchemy import (
     text,
 )
 
-REVISIONS: Final = ("0001", "0002")
+REVISIONS: Final = ("0001", "0002", "0003", "0004")
 """The migrations this code knows, oldest first. A database of another revision is newer than the code."""
 VERSION_TABLE: Final = "letitcrash_version"
 APPLICATION_ID: Final = 0x4C495443
@@ -85,6 +85,7 @@ RUN = Table(
     _number("seq"),
     _number("total", null=True),
     _text("trace", null=True),
+    postgresql_with={"fillfactor": 50},  # each step of a run changes its row
 )
 _partial("run_key", RUN.c.workflow, RUN.c.key, where="key IS NOT NULL", unique=True)
 _partial("run_ready", RUN.c.priority, RUN.c.created_at, where=READY)
@@ -161,5 +162,6 @@ ENGINE = Table(
     _number("pid"),
     _number("started_at"),
     _number("lease_until"),
+    _text("process", null=True),
     sqlite_autoincrement=True,  # an epoch is given out once, also when its row is deleted
 )

@@ -116,6 +116,10 @@ class Store(Protocol):
         """The untaken messages to a run, or to all runs, in the order of their arrival."""
         ...
 
+    def inbox_of(self, runs: Collection[str]) -> dict[str, list[InboxRow]]:
+        """The untaken messages to several runs, each in the order of arrival; no key for a run that has none."""
+        ...
+
     def schedules(self) -> list[ScheduleRow]:
         """All schedules, by id."""
         ...
@@ -130,6 +134,12 @@ class Store(Protocol):
 
     def next_wake(self) -> int | None:
         """The earliest `wake_at` of the runs without owner that wait, are paused or blocked."""
+        ...
+
+    def lease_left(self, epoch: int) -> float | None:
+        """Seconds until the next lease of another engine than this one ends, unless that is renewed. None: no other
+        engine has one.
+        """
         ...
 
     def changed(self) -> bool:

@@ -6,8 +6,7 @@ import re
 from collections.abc import Awaitable, Callable, Iterable, Iterator
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-from supervisors.spi import SpecFault
-from teams._checks.coroutine import is_generator
+from supervisors.spi import SpecFault, is_generator
 from teams._members.target import Can, Pool
 
 if TYPE_CHECKING:

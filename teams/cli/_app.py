@@ -22,9 +22,8 @@ from actors.spi import ENVIRONMENT, NAME, MissingExtra, needs_extra
 from letitcrash import __version__
 from supervisors import SpecError, SpecFault, SupervisorSpec
 from supervisors import check as check_tree
-from teams import TeamMetrics
 from teams.cli._account import Failures
-from teams.cli._commands import Commands
+from teams.cli._commands import Commands, WorkflowCommands
 from teams.cli._control import KILL, PAUSE, RESUME, NotOurs, send
 from teams.cli._live import LiveView
 from teams.cli._logs import LogFormat
@@ -37,7 +36,6 @@ from teams.cli._streams import discard, flush
 from teams.cli._target import TargetError, load_target
 from teams.cli._text import lines, unwritable
 from teams.cli._view import PlainView, View
-from teams.cli._workflow import workflow
 
 app = typer.Typer(
     cls=Commands,
@@ -47,7 +45,16 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
-app.add_typer(workflow, name="workflow")
+app.add_typer(
+    typer.Typer(
+        cls=WorkflowCommands,
+        help="Durable workflows: runs that outlive their process.",
+        no_args_is_help=True,
+        add_completion=False,
+        rich_markup_mode=None,
+    ),
+    name="workflow",
+)
 app.add_typer(quarantine, name="quarantine")
 
 TargetArgument = Annotated[
@@ -251,6 +258,8 @@ def _uvloop() -> LoopFactory:
 @contextlib.contextmanager
 def _collectors(runtime: Runtime, registry: CollectorRegistry) -> Iterator[None]:
     """The metrics of actors, and of teams."""
+    from teams import TeamMetrics
+
     with Metrics(runtime, registry), TeamMetrics(runtime, registry):
         yield
 

@@ -39,6 +39,28 @@ class Commands(TyperGroup):
         return None if entry is None else _loaded(entry)
 
 
+class WorkflowCommands(TyperGroup):
+    """The commands of `letitcrash workflow`. They are imported when one of them is asked for: engines, stores and plans
+    are a third of what the command line imports, and no other command needs them.
+    """
+
+    def list_commands(self, ctx: Any) -> list[str]:
+        """The names."""
+        self._fill()
+        return super().list_commands(ctx)
+
+    def get_command(self, ctx: Any, cmd_name: str) -> Any:
+        """The command of this name; None: there is none."""
+        self._fill()
+        return super().get_command(ctx, cmd_name)
+
+    def _fill(self) -> None:
+        if not self.commands:
+            from teams.cli._workflow import workflow
+
+            self.commands.update(typer.main.get_group(workflow).commands)
+
+
 def _others() -> dict[str, importlib.metadata.EntryPoint]:
     return {entry.name: entry for entry in importlib.metadata.entry_points(group=GROUP)}
 

@@ -11,8 +11,8 @@ from actors._user_code.text import printable
 from actors.spi import NAME
 from teams.cli._control import NotOurs
 from teams.cli._control_socket import asked
+from teams.cli._options import JsonOption
 from teams.cli._text import count, json_line
-from teams.cli._workflow import JsonOption
 
 app = typer.Typer(
     help="Messages that crashed their actors too often, in a running tree.",

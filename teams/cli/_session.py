@@ -84,7 +84,7 @@ class Session:
             return code
 
 
-THRESHOLDS = (50_000, 20, 20)
+THRESHOLDS = (100_000, 20, 20)
 """Of the garbage collector: a thousand runs under way are many objects that live for a moment, and no garbage. With the
 700 of Python, a fifth of the time of an engine went into looking at them.
 """

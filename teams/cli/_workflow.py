@@ -28,6 +28,7 @@ from teams._journal.store import Store
 from teams.cli import _workflow_store as stores
 from teams.cli._account import Failures
 from teams.cli._logs import LogFormat
+from teams.cli._options import JsonOption
 from teams.cli._session import Session
 from teams.cli._text import count, json_line, result_text
 from teams.cli._view import PlainView
@@ -85,12 +86,7 @@ from teams.workflows._graph.picture import FORMATS, picture
 from teams.workflows._graph.workflow import Workflow
 from teams.workflows.errors import NoSuchWorkflow, NotEnded
 
-workflow = typer.Typer(
-    help="Durable workflows: runs that outlive their process.",
-    no_args_is_help=True,
-    add_completion=False,
-    rich_markup_mode=None,
-)
+workflow = typer.Typer(rich_markup_mode=None)
 store_app = typer.Typer(help="The store of workflows.", no_args_is_help=True, rich_markup_mode=None)
 workflow.add_typer(store_app, name="store")
 workflow.add_typer(schedule_app(), name="schedule")
@@ -121,7 +117,6 @@ StoreOption = Annotated[
         show_default=False,
     ),
 ]
-JsonOption = Annotated[bool, typer.Option("--json", help="Write JSON, one object a line.")]
 NameOption = Annotated[
     str | None, typer.Option("--workflow", metavar="NAME", help="Which workflow, where there are several.")
 ]

@@ -207,7 +207,8 @@ def exported(store: Store, *, workflow: str | None = None, since: int | None = N
 
 def fields(row: object) -> dict[str, Any]:
     """The columns of a row; bodies as values."""
-    found = {name: getattr(row, name) for name in type(row).__slots__}  # type: ignore[attr-defined]
+    names: tuple[str, ...] = getattr(row, "_fields", None) or type(row).__slots__  # type: ignore[attr-defined]
+    found = {name: getattr(row, name) for name in names}
     return {name: _value(each) if isinstance(each, bytes) else each for name, each in found.items()}
 
 

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 from pydantic import AfterValidator, Field, PlainValidator
 from pydantic_core import PydanticCustomError
 
-from teams._checks.coroutine import is_generator
+from supervisors.spi import is_generator
 
 
 def _without_yield(function: Callable[..., Any]) -> Callable[..., Any]:

@@ -514,7 +514,8 @@ def test_every_command_about_runs_has_store_and_json() -> None:
     import typer.main
 
     group: Any = typer.main.get_command(app)
-    commands: dict[str, Any] = dict(group.commands["workflow"].commands)
+    workflow = group.commands["workflow"]
+    commands: dict[str, Any] = {name: workflow.get_command(None, name) for name in workflow.list_commands(None)}
     for group_name in ("store", "schedule"):
         commands |= {f"{group_name} {name}": each for name, each in commands.pop(group_name).commands.items()}
     assert {"start", "serve", "plan", "store check", "schedule list"} <= commands.keys()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -66,7 +65,7 @@ def test_a_wait_ends_with_the_run() -> None:
 
 def test_a_wait_goes_on_with_the_run_that_goes_on_in_its_place() -> None:
     world = World()
-    follow = replace(ROW, id="next", parent="r")
+    follow = ROW._replace(id="next", parent="r")
 
     def continued() -> object:
         end: dict[str, Value] = {"state": "continued", "result": b'"next"', "ended_at": 5}

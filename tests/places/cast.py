@@ -23,6 +23,8 @@ from supervisors import ChildSpec, SupervisorRef, child, process, start, supervi
 
 MARK = "LETITCRASH_TEST_STAGE"
 """The environment variable by which the processes of a test are found."""
+SESSIONS: dict[str, set[int]] = {}
+"""The sessions of zygotes that were not begun with the variable, by its value: their processes are found by these."""
 
 
 class Hosting:
@@ -313,16 +315,26 @@ class Stage:
 
 
 def marked(mark: str, variable: str = MARK) -> set[int]:
-    """The ids of the processes with this mark in their environment, this one excepted."""
-    found = set()
+    """The ids of the processes with this mark in their environment, and of those in its sessions, this one excepted."""
+    found, sessions = set(), SESSIONS.get(mark, set())
     for each in Path("/proc").iterdir():
         if each.name.isdigit() and int(each.name) != os.getpid():
             try:
-                if f"{variable}={mark}".encode() in (each / "environ").read_bytes():
+                if f"{variable}={mark}".encode() in (each / "environ").read_bytes() or session(each) in sessions:
                     found.add(int(each.name))
             except OSError:
                 continue
     return found
+
+
+def session(process: Path) -> int:
+    """The session of a process that has not ended. Raises OSError."""
+    state, _, _, number, *_ = (
+        (process / "stat").read_text(encoding="utf-8", errors="replace").rpartition(")")[2].split()
+    )
+    if state == "Z":
+        raise ProcessLookupError(f"{process} has ended")
+    return int(number)
 
 
 def descriptors() -> set[tuple[str, str]]:
@@ -348,6 +360,7 @@ async def stage(**options: Any) -> AsyncIterator[Stage]:
         assert not Hosting.here or descriptors() <= before
     finally:
         del os.environ[MARK]
+        SESSIONS.pop(mark, None)
 
 
 def placed(id: str = "a", start: Any = Performer, **options: Any) -> ChildSpec:

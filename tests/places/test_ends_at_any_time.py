@@ -141,6 +141,7 @@ async def test_a_kill_before_the_process_is_there_leaves_none() -> None:
         assert await later.call(1) == 1
 
 
+@pytest.mark.usefixtures("new_zygotes")
 @in_loop
 async def test_an_import_that_never_ends_costs_its_own_start_alone() -> None:
     async with stage() as s:
@@ -150,6 +151,19 @@ async def test_an_import_that_never_ends_costs_its_own_start_alone() -> None:
         assert isinstance(caught.value.reason.exception, StartTimeout)
         later = await s.runtime.spawn(Performer, host=process())
         assert await later.call(1) == 1
+
+
+@in_loop
+async def test_an_import_that_never_ends_after_a_start_costs_its_own_alone() -> None:
+    """Guards the other processes against a preloaded module: what forks them all imports it."""
+    async with stage() as s:
+        before = await s.runtime.spawn(Performer, host=process())
+        with pytest.raises(StartError) as caught:
+            await s.runtime.spawn(Performer, host=process(preload=["tests.places.hanging"]), start_timeout=0.1)
+        assert isinstance(caught.value.reason, Crashed)
+        assert isinstance(caught.value.reason.exception, StartTimeout)
+        later = await s.runtime.spawn(Performer, host=process())
+        assert [await each.call(1) for each in (before, later)] == [1, 1]
 
 
 @in_loop

@@ -340,6 +340,7 @@ async def test_others_go_on_while_a_process_computes(tmp_path: Path) -> None:
         a.kill()
 
 
+@pytest.mark.usefixtures("new_zygotes")
 @in_loop
 async def test_places_go_on_when_what_forked_them_ends_and_new_ones_start() -> None:
     async with tree(placed("a"), placed("b")) as (s, root):

@@ -33,6 +33,7 @@ OF_THE_SYSTEM = {
     "test_a_subtree_killed_at_any_frame_loses_nothing_in_silence",
     "test_a_runtime_that_is_lost_leaves_no_process",
     "test_an_import_that_never_ends_costs_its_own_start_alone",
+    "test_an_import_that_never_ends_after_a_start_costs_its_own_alone",
     "test_an_import_that_starts_a_thread_is_refused_by_its_name",
     "test_a_module_that_cannot_be_imported_fails_the_start",
     "test_places_go_on_when_what_forked_them_ends_and_new_ones_start",  # by the id of a real zygote

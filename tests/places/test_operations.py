@@ -248,6 +248,28 @@ def stop_other(self: Any, ref: Any) -> None:
     ref.stop(block=False)
 
 
+def tell_and_stop(self: Any, ref: Any) -> None:
+    cast.flood(self, ref, 5)
+    ref.stop(block=False)
+    ref.tell("too late")
+
+
+class Wordy:
+    """Logs when it is pickled."""
+
+    def __init__(self, number: int) -> None:
+        self.number = number
+
+    def __reduce__(self) -> Any:
+        logging.getLogger("tests.wordy").warning("pickled")
+        return (int, (self.number,))
+
+
+def tell_wordy(self: Any, ref: Any) -> None:
+    for number in range(5):
+        ref.tell(Wordy(number))
+
+
 async def wait_long(_: Any) -> None:
     await asyncio.get_running_loop().create_future()
 
@@ -677,6 +699,28 @@ async def test_orders_to_others_reach_them() -> None:
         a = await s.runtime.spawn(Performer, host=placing())
         a.tell(partial(stop_other, ref=listener))
         assert (await listener.ended()).kind == "shutdown"
+
+
+@pytest.mark.parametrize("start", [Performer, cast.ThreadPerformer])
+@in_loop
+async def test_an_order_to_stop_comes_after_what_was_told_before(start: type[Actor]) -> None:
+    async with stage() as s:
+        listener = await s.runtime.spawn(Listener)
+        heard = listener._cell.actor.heard
+        a = await s.runtime.spawn(start, host=placing())
+        a.tell(partial(tell_and_stop, ref=listener))
+        assert (await listener.ended()).kind == "shutdown"
+        assert heard == list(range(5))
+
+
+@in_loop
+async def test_messages_that_log_when_they_are_pickled_keep_their_order() -> None:
+    """A log record goes out after what was told before it, and a message that is being sent comes first."""
+    async with stage() as s:
+        listener = await s.runtime.spawn(Listener)
+        a = await s.runtime.spawn(Performer, host=placing())
+        await a.call(partial(tell_wordy, ref=listener))
+        assert await listener.call(cast.heard) == list(range(5))
 
 
 @in_loop

@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import uuid
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -52,6 +53,10 @@ def test_after_a_kill_of_the_program_no_process_of_it_is_left(first: str, tmp_pa
         for each in watched:
             wait_for_end(each)
             os.close(each)
+    for pid in marked(mark):  # begun after the look above; it is killed, and has not run since
+        with suppress(ProcessLookupError):
+            wait_for_end(descriptor := os.pidfd_open(pid))
+            os.close(descriptor)
     assert marked(mark) == set()
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
+import sys
 import threading
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -170,6 +171,27 @@ async def test_what_cannot_be_sent_is_refused_at_the_call() -> None:
         with pytest.raises(NotSendable, match="a lambda has no name"):
             cpu.map(lambda number: number, [1])
         assert (await cpu.count_children()).specs == 0
+        assert s.pids() == set()
+
+
+class Given:
+    """Seems to be of the main module."""
+
+
+@in_loop
+async def test_an_argument_of_an_unguarded_main_module_is_refused_at_the_call(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """The process would run that whole module to find it, and start the program once more."""
+    file, main = tmp_path / "program.py", sys.modules["__main__"]
+    file.write_text("start()", encoding="utf-8")
+    monkeypatch.setattr(main, "__file__", str(file), raising=False)
+    monkeypatch.setattr(main, "Given", Given, raising=False)
+    monkeypatch.setattr(Given, "__module__", "__main__")
+    async with pool() as (s, cpu):
+        for argument in (Given, Given(), [partial(work.pid, Given())]):
+            with pytest.raises(NotSendable, match="Given is defined in the main module.* Put what starts the program"):
+                cpu.run(work.pid, argument)
         assert s.pids() == set()
 
 

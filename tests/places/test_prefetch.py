@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,19 @@ from hypothesis import strategies as st
 from actors import Actor, DeadLetter, Lost, ManualClock, PlaceLost, Quarantined, Redelivered
 from supervisors import child
 from tests.places import cast
-from tests.places.cast import AsyncPerformer, Door, Listener, Performer, noting, pid, placed, placing, stage, tree
+from tests.places.cast import (
+    AsyncPerformer,
+    Door,
+    Listener,
+    Performer,
+    ThreadPerformer,
+    noting,
+    pid,
+    placed,
+    placing,
+    stage,
+    tree,
+)
 from tests.support import in_loop
 
 
@@ -54,6 +67,20 @@ async def test_what_waits_in_a_process_that_ends_is_handled_next_in_order() -> N
         assert await a.call(cast.notes) == list(range(1, 30))
         assert a.incarnation == 2
         assert [(letter.message, letter.reason) for letter in s.seen(DeadLetter)] == [(cast.leave, "lost")]
+
+
+@pytest.mark.parametrize("start", [Performer, ThreadPerformer])
+@in_loop
+async def test_what_a_handler_has_told_is_sent_before_the_next_one(start: type[Actor]) -> None:
+    """The next one may end the process, and that it has begun says that the last message was handled."""
+    async with tree(placed(start=start, host=placing(prefetch=2)), child("to", Listener)) as (s, root):
+        a, to = root.child("a"), root.child("to")
+        for round in range(10):
+            a.tell(partial(cast.flood, to=to, count=5))
+            a.tell(cast.leave)
+            assert await a.call("there again") == "there again"
+            assert await to.call(cast.heard) == list(range(5)) * (round + 1)
+        assert {letter.message for letter in s.seen(DeadLetter)} == {cast.leave}
 
 
 @in_loop

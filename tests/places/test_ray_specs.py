@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from collections.abc import Callable
 from importlib.machinery import ModuleSpec
 from types import ModuleType
 from typing import Any
@@ -143,9 +144,15 @@ def test_the_combinations_of_a_process_are_faults_on_ray_too() -> None:
 
 
 @pytest.mark.usefixtures("missing")
-def test_without_ray_a_spec_is_a_fault_that_names_the_extra() -> None:
+@pytest.mark.parametrize(
+    "make",
+    [lambda: child("a", Performer, host=ray()), lambda: supervisor("a", child("b", Performer), host=ray())],
+    ids=["child", "supervisor"],
+)
+def test_without_ray_a_spec_is_a_fault_that_names_the_extra(make: Callable[[], object]) -> None:
     with pytest.raises(SpecError) as caught:
-        child("a", Performer, host=ray())
+        make()
+    assert "host=ray(): " in str(caught.value)
     assert "the module ray is not installed. Install it with: pip install 'letitcrash[ray]'" in str(caught.value)
 
 
@@ -155,6 +162,16 @@ async def test_without_ray_a_spawn_raises_what_names_the_extra() -> None:
     async with stage() as s:
         with pytest.raises(MissingExtra, match=r"letitcrash\[ray\]"):
             await s.runtime.spawn(Performer, host=ray())
+
+
+@pytest.mark.usefixtures("installed")
+def test_what_a_supervisor_on_ray_cannot_start_there_names_its_host() -> None:
+    with pytest.raises(SpecError, match=r"a/b: host=ray\(\): a lambda has no name"):
+        supervisor("a", child("b", lambda: None), host=ray())
+    (fault,) = check(supervisor("a", child("b", "tests.places.test_specs:OnlyInProcess"), host=ray())).errors
+    assert fault.message.startswith("host=ray() of its supervisor: it is below a supervisor in a process of its own")
+    (fault,) = check(supervisor("a", child("b", Performer, args=(lambda: 1,)), host=ray())).errors
+    assert fault.message.startswith("args: cannot be pickled for host=ray(): ")
 
 
 def test_in_a_simulation_a_node_of_ray_is_a_process_like_any_other() -> None:

@@ -185,6 +185,38 @@ def test_a_class_of_an_unguarded_main_module_is_a_fault(tmp_path: Path) -> None:
     )
 
 
+CLOSED = """
+import os, sys
+from pathlib import Path
+from actors import Actor, Runtime, process
+
+class Mine(Actor):
+    def on_receive(self, message):
+        print("nowhere")
+        os.write(1, b"nowhere")
+        return message + 1
+
+if __name__ == "__main__":
+    with Runtime(log=False) as runtime:
+        refs = [runtime.spawn(Mine, host=process()).get() for _ in range(2)]
+        Path("found").write_text(str([each.ask(1) for each in refs]))
+"""
+
+
+@pytest.mark.parametrize("closed", [">&-", "<&- >&- 2>&-"])
+def test_a_program_that_has_closed_its_streams_has_processes(closed: str, tmp_path: Path) -> None:
+    """Guards a daemon: no descriptor of ours gets the number of a stream, and what is written there goes nowhere."""
+    (tmp_path / "program.py").write_text(CLOSED, encoding="utf-8")
+    subprocess.run(
+        ["sh", "-c", f'exec "$0" -P program.py {closed}', sys.executable],
+        timeout=60,
+        check=True,
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": ":".join(sys.path)},
+    )
+    assert (tmp_path / "found").read_text(encoding="utf-8") == "[2, 2]"
+
+
 @in_loop
 async def test_a_host_of_the_class_counts_unless_the_spec_says_another() -> None:
     async with stage() as s:

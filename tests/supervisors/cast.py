@@ -185,8 +185,16 @@ def _held(runtime: Runtime) -> dict[str, object]:
         "waits for children": list(runtime._childless),
         "under way": list(runtime.loop_host._under_way),
         "workers": list(runtime.thread_host._workers),
-        "threads": [each.name for each in threading.enumerate() if each.name.startswith("letitcrash:")],
+        "threads": threads_named("letitcrash:"),
     }
+
+
+def threads_named(prefix: str) -> list[str]:
+    """The threads, of this test or of another one, that are still there after all the patience there is."""
+    found = [each for each in threading.enumerate() if each.name.startswith(prefix)]
+    for thread in found:
+        thread.join(PATIENCE)
+    return [each.name for each in found if each.is_alive()]
 
 
 async def states(root: SupervisorRef) -> dict[str, str]:

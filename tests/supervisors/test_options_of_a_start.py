@@ -76,6 +76,19 @@ def test_what_start_alone_takes_is_checked_with_the_options(option: str, value: 
     assert [str(fault) for fault in caught.value.faults] == [f"start(): {option}: {said}"]
 
 
+def test_options_beside_a_runtime_that_is_given_are_refused_at_once() -> None:
+    """That runtime has its own: they would have no effect."""
+    given: dict[str, Any] = {"kill_grace": 1, "log": "x", "kill_grcae": 1}
+    with pytest.raises(SpecError) as caught:
+        start(worker(Play(), "a"), Runtime(log=False), on_give_up="never", **given)  # type: ignore[arg-type]
+    assert [fault.message for fault in caught.value.faults] == [
+        "on_give_up: must be 'raise' or 'ignore', got 'never'",
+        "kill_grace: the given runtime has its own. Give it to Runtime(), or leave runtime out",
+        "log: the given runtime has its own. Give it to Runtime(), or leave runtime out",
+        "kill_grcae: unknown option, got 1; did you mean 'kill_grace'?",
+    ]
+
+
 def test_all_faults_of_options_and_tree_are_raised_at_once() -> None:
     """Bad input is told once, and not fault by fault."""
     wrong: dict[str, Any] = {"tree": 5, "kill_grace": -1, "log": "x", "signals": "x", "bogus": 1}

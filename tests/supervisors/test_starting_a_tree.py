@@ -14,7 +14,7 @@ import pytest
 
 from actors import Actor, Killed, NotAnActor, Runtime, RuntimeStopped, Shutdown
 from supervisors import ChildStartError, SpecError, SupervisorRef, as_tree, child, start, supervisor
-from tests.supervisors.cast import Play, boom, empty_stage, leave, states, worker
+from tests.supervisors.cast import Play, boom, empty_stage, leave, states, threads_named, worker
 from tests.support import in_loop
 
 
@@ -32,11 +32,6 @@ class OldEcho(pykka.ThreadingActor):
         return message
 
 
-def runtime_threads() -> list[str]:
-    """The threads that runtimes have at this moment."""
-    return [each.name for each in threading.enumerate() if each.name.startswith("letitcrash")]
-
-
 def test_with_starts_a_tree_and_leaving_the_block_stops_it_in_order() -> None:
     """In a script: a loop in a background thread, and nothing left of it afterwards."""
     play = Play()
@@ -46,7 +41,7 @@ def test_with_starts_a_tree_and_leaving_the_block_stops_it_in_order() -> None:
         assert play.take() == "+a +b"
     assert play.take() == "-b -a"
     assert not root.is_alive()
-    assert runtime_threads() == []
+    assert threads_named("letitcrash") == []
 
 
 def test_an_error_in_the_block_stops_the_tree_in_order_and_goes_on() -> None:
@@ -55,7 +50,7 @@ def test_an_error_in_the_block_stops_the_tree_in_order_and_goes_on() -> None:
     with pytest.raises(LookupError), start(supervisor("root", worker(play, "a")), log=False):
         raise LookupError("mine")
     assert play.take() == "+a -a"
-    assert runtime_threads() == []
+    assert threads_named("letitcrash") == []
 
 
 @in_loop
@@ -64,7 +59,7 @@ async def test_async_with_uses_the_running_loop() -> None:
     play = Play()
     async with start(supervisor("root", worker(play, "a")), log=False, watchdog=None) as root:
         assert await root.child("a").call(lambda _: asyncio.get_running_loop()) is asyncio.get_running_loop()
-        assert runtime_threads() == []
+        assert threads_named("letitcrash") == []
     assert play.take() == "+a -a"
 
 
@@ -116,7 +111,7 @@ def test_a_failing_start_raises_at_the_with_statement_and_leaves_nothing() -> No
         raise AssertionError("never entered")
     assert isinstance(caught.value.__cause__, ValueError)
     assert play.take() == "+a -a"
-    assert runtime_threads() == []
+    assert threads_named("letitcrash") == []
 
 
 def test_a_class_is_a_tree_of_one_actor() -> None:
@@ -159,7 +154,7 @@ def test_a_class_that_is_no_actor_is_refused(wrong: type) -> None:
     """Before anything starts."""
     with pytest.raises(NotAnActor):
         start(wrong)
-    assert runtime_threads() == []
+    assert threads_named("letitcrash") == []
 
 
 TOML = """
@@ -203,7 +198,7 @@ def test_a_file_that_is_not_there_is_a_spec_error_with_its_name(tmp_path: Path) 
     """Before anything starts."""
     with pytest.raises(SpecError, match=r"nowhere\.toml.*cannot be read"):
         start(tmp_path / "nowhere.toml")
-    assert runtime_threads() == []
+    assert threads_named("letitcrash") == []
 
 
 @pytest.mark.parametrize("tree", [None, 3])
@@ -277,7 +272,7 @@ def test_a_second_ctrl_c_kills_what_does_not_stop() -> None:
     with pytest.raises(KeyboardInterrupt), start(tree, log=False) as root:
         raise KeyboardInterrupt
     assert isinstance(root.wait(), Killed)
-    assert runtime_threads() == []
+    assert threads_named("letitcrash") == []
 
 
 def test_ctrl_c_during_the_start_undoes_it() -> None:
@@ -293,7 +288,7 @@ def test_ctrl_c_during_the_start_undoes_it() -> None:
     with pytest.raises(KeyboardInterrupt), start(tree, log=False):
         raise AssertionError("never entered")
     assert play.take() == "+a -a"
-    assert runtime_threads() == []
+    assert threads_named("letitcrash") == []
 
 
 def test_two_trees_in_two_runtimes_live_side_by_side() -> None:

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 import sys
 import threading
+from collections.abc import AsyncIterator, Iterator
 from typing import Any
 
 import pytest
 
 from actors import Actor, ActorCrashed, ActorDeadError, Future, Killed
-from supervisors import MaxChildren, constant, start, supervisor, tasks
+from supervisors import MaxChildren, SpecError, constant, process, start, supervisor, tasks
 from supervisors._specs.spec import TaskCall
 from tests.supervisors.cast import failing, hang, running, states
 from tests.support import in_loop
@@ -54,6 +56,50 @@ async def test_a_coroutine_function_gives_its_result() -> None:
         assert await root.run(double, 4, plus=1) == 9
         await w.settle()
         assert await states(root) == {}
+
+
+def yields(number: int = 0) -> Iterator[int]:
+    """Calling it runs nothing."""
+    yield number
+
+
+async def yields_async(number: int = 0) -> AsyncIterator[int]:
+    """The same."""
+    yield number
+
+
+class Yielding:
+    """An object whose call is one."""
+
+    def __call__(self, number: int = 0) -> Iterator[int]:
+        yield number
+
+
+@functools.wraps(yields)
+def collected(number: int = 0) -> list[int]:
+    """Runs a generator."""
+    return list(yields(number))
+
+
+@pytest.mark.parametrize("function", [yields, yields_async, functools.partial(yields_async, 1), Yielding()])
+@pytest.mark.parametrize("host", [None, process()])
+@in_loop
+async def test_a_generator_function_is_refused_where_it_is_given(host: Any, function: Any) -> None:
+    """Its task would end at once, with a result of which nothing has run."""
+    words = "is a generator function, and calling it would run nothing: return a list, or loop in a plain or"
+    async with running(tasks("root", host=host)) as (_, root):
+        for call in (root.run, root.run_tied, lambda each: root.map(each, [1])):
+            with pytest.raises(SpecError, match=words):
+                call(function)
+        with pytest.raises(SpecError, match=words):
+            await root.start_child(TaskCall(function))  # type: ignore[call-overload]
+        assert await states(root) == {}
+
+
+@in_loop
+async def test_a_function_that_wraps_a_generator_function_is_run() -> None:
+    async with running(tasks("root")) as (_, root):
+        assert await root.run(collected, 3) == [3]
 
 
 @in_loop

@@ -49,6 +49,8 @@ from tests.testing.cast import Counter, Echo
 
 FRAMES = 24
 """More than there are in a life of the test below."""
+INNER_FRAMES = 45
+"""Nearly as many as there are in a life of inner actors in the test below."""
 
 
 class Keeper(Actor):
@@ -279,6 +281,26 @@ def test_a_process_killed_at_any_frame_loses_nothing_in_silence(nth: int, seed: 
         assert set(told) | set(lost) >= set(range(5))
         assert [each for each in told if each != "asked"] == sorted({each for each in told if each != "asked"})
         assert len(lost) <= len(sim.fired)
+
+
+def test_what_an_inner_actor_has_told_is_not_lost_with_its_process() -> None:
+    """An answer, too, is sent after what its handler has told: the asker may count on that."""
+    for nth in range(1, INNER_FRAMES):
+        with simulation(FaultPlan(KillPlace("root/sub", nth=nth)), seed=nth, strict=False) as sim:
+            root = sim.start(tree(child("to", Keeper)))
+            to = root.child("to")
+            inner = [child(id, Teller, args=(to,), backoff=None) for id in "ab"]
+            root.start_child(supervisor("sub", *inner, host=process(prefetch=4), backoff=None, retry_start=True)).get()
+            a, b = root.child("sub/a"), root.child("sub/b")
+            sent = {f"{what} {number}" for number in range(5) for what in ("asked", "told")}
+            for number in range(5):
+                a.ask(f"asked {number}", block=False)
+                b.tell(f"told {number}")
+            sim.advance(60)
+            sim.require_fired()
+            heard = {message for _, message in to.ask("show")}
+            letters = [each for each in sim.runtime.lifecycle if isinstance(each, DeadLetter)]
+            assert heard | {each.message for each in letters if each.reason == "lost"} == sent, nth
 
 
 def test_a_kill_of_a_process_at_a_time_reaches_every_target() -> None:

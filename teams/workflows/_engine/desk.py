@@ -34,6 +34,7 @@ from actors.spi import (
     Timer,
     answer,
     handles,
+    is_up,
     sleep,
     take_reply,
     when_gone,
@@ -96,10 +97,11 @@ from teams.workflows._engine.said import (
     refused_edit_body,
     retried,
 )
-from teams.workflows._engine.settings import EngineSettings
+from teams.workflows._engine.settings import EngineSettings, microseconds
 from teams.workflows._graph.edit import GraphChanges
 from teams.workflows._graph.graph import Graph
 from teams.workflows._graph.workflow import definition_of
+from teams.workflows._run.deadline import Looks
 from teams.workflows._run.hidden import Hidden
 from teams.workflows._run.keeper import DurableKeeper
 from teams.workflows._run.passes import Passes
@@ -189,7 +191,10 @@ class Desk(Actor):
         the last incarnation ended just then.
         """
         self._wake: Timer | None = None
+        self._later: Timer | None = None
         self._timers: list[Timer] = []
+        self._looks = Looks(self.runtime.clock)
+        self._now = microseconds(self.runtime.clock.wall)
         journal = partial(self.sibling, "journal")
         self._records = Records(settings, partial(self.sibling, "store"), journal, self._now)
         self._keepers = Keepers(settings, self.ref, journal, self._now, Passes())
@@ -245,9 +250,6 @@ class Desk(Actor):
         if lease is not None:
             with contextlib.suppress(StoreAway):  # the lease ends by itself
                 await self._records.query("release", lease.epoch)
-
-    def _now(self) -> int:
-        return round(self.runtime.clock.wall() * 1e6)
 
     # The lease
 
@@ -325,7 +327,7 @@ class Desk(Actor):
                 await self._look_once()
         except StoreAway:
             self._doubtful = True
-            self.tell_after(PAUSE, LookForRuns())
+            self._look_later(PAUSE)
         finally:
             self._looking = False
 
@@ -336,8 +338,9 @@ class Desk(Actor):
         if self._doubtful:
             self._doubtful = False  # what comes into doubt meanwhile is for the next look
             await self._give_up_lost(lease.epoch)
-        if self.runtime.find(f"{self.home}/runs") is None:
-            self.tell_after(POLL, LookForRuns())
+        runs = self.runtime.find(f"{self.home}/runs")
+        if runs is None or not is_up(runs):
+            self._look_later(POLL)
             return
         await self._begin([live for run, live in kept.live.items() if run not in kept.refs])
         room, claimed = self._room(), []
@@ -358,14 +361,29 @@ class Desk(Actor):
             await self._tell_end(run)
         for run in [run for run in kept.listeners.readers if run not in kept.live]:
             await self._tell_news(run)
-        wake = await self._records.query("next_wake") if self._room() > 0 else None
-        if self._wake is not None:
-            self._wake.cancel()
+        await self._look_in_time(lease)
+        self._crowded = len(claimed) >= room
+
+    def _look_later(self, seconds: float) -> None:
+        """One more look, for however many reasons."""
+        if self._later is None or not self._later.active:
+            self._later = self.tell_after(seconds, LookForRuns())
+
+    async def _look_in_time(self, lease: Lease) -> None:
+        """The next look comes when a parked run is due, or the lease of an engine ends that has died."""
+        room, times = self._room() > 0, list[float]()
+        wake = await self._records.query("next_wake") if room else None
         if wake is not None:
             left = (wake - self._now()) / 1e6
             # What is due and was not claimed is not ours to claim: the lease is over, or another engine has just died.
-            self._wake = self.tell_after(min(LOOK, left) if left > 0 else POLL, LookForRuns())
-        self._crowded = len(claimed) >= room
+            times.append(min(LOOK, left) if left > 0 else POLL)
+        free = await self._records.query("lease_left", lease.epoch) if room else None
+        if free is not None and free < LOOK:  # one that lives has renewed it by then
+            times.append(free)
+        if self._wake is not None:
+            self._wake.cancel()
+        if times:
+            self._wake = self.tell_after(min(times), LookForRuns())
 
     def _room(self) -> int:
         """How many more runs may be awake here."""
@@ -420,7 +438,7 @@ class Desk(Actor):
         record = RunState(row.id, pattern, value, runtime, self.path, keeper=keeper)
         record.cancelled = keeper.cancelled
         keeper.restore(record, runtime.now())
-        live = Live(record, keeper)
+        live = Live(record, keeper, self._looks)
         self._kept.live[row.id] = live
         return live
 
@@ -431,7 +449,7 @@ class Desk(Actor):
         for live in lives:
             if self._may_begin(live):
                 if not isinstance(found, SupervisorRef):
-                    self.tell_after(PAUSE, LookForRuns())
+                    self._look_later(PAUSE)
                     break
                 self._beginning.add(live.record.id)
                 starting.append((live, found.start_child({"home": self.home, "live": live})))
@@ -452,7 +470,7 @@ class Desk(Actor):
         try:
             ref = await started
         except (SupervisionError, ActorDeadError):  # the supervisor of the runs is being started again
-            self.tell_after(PAUSE, LookForRuns())
+            self._look_later(PAUSE)
             return
         finally:
             self._beginning.discard(run)
@@ -464,11 +482,19 @@ class Desk(Actor):
 
     def _watch(self, run: str, live: Live) -> None:
         """Hears of the end of the actor of a run."""
-        own, ref = self.ref, self._kept.refs.get(run)
-        if ref is not None:
-            when_terminated(
-                ref, lambda reason: own.tell(PlayerGone(run, live.keeper, ref, reason)) if own.is_alive() else None
-            )
+        own, ref, runtime, home = self.ref, self._kept.refs.get(run), self.runtime, self.home
+        if ref is None:
+            return
+
+        def ended(reason: ExitReason) -> None:
+            engine = runtime.find(home)
+            with_engine = engine is None or not is_up(engine)
+            if with_engine and not live.keeper.given_up and not isinstance(reason, Crashed | RestartLimitExceeded):
+                return  # the row of the run stays as it is, and the desk gives up the lease
+            if own.is_alive():
+                own.tell(PlayerGone(run, live.keeper, ref, reason))
+
+        when_terminated(ref, ended)
 
     @handles
     async def gone(self, message: PlayerGone) -> None:
@@ -486,7 +512,7 @@ class Desk(Actor):
         del kept.refs[message.run]
         if not keeper.given_up and not keeper.taken_over:
             if not isinstance(message.reason, Crashed | RestartLimitExceeded):  # with the supervisor of the runs
-                self.tell_after(PAUSE, LookForRuns())
+                self._look_later(PAUSE)
                 return
             error = ActorDeadError(f"{self.home}/runs", message.reason, None)
             keeper.ended("failed", None, failure(error))
@@ -527,7 +553,7 @@ class Desk(Actor):
             await self._tell_end(row.id)
         except StoreAway:
             self._doubtful = True
-            self.tell_after(PAUSE, LookForRuns())
+            self._look_later(PAUSE)
 
     @handles
     async def leave_run(self, message: LeaveRun) -> None:

@@ -1,20 +1,22 @@
 """The journal: what an engine writes, gathered into commits.
 
     message             from, to                    answer
-    WriteUnit(unit)     the desk to it              the result of the unit, as soon as it is written
+    WriteUnit(unit)     to it, before it is up      the result of the unit, as soon as it is written
     Commit(units)       it to the store             the results, in order
     Query(method, ...)  the desk to the store       what the method of the store returns
     Apply(function)     the scheduler to the store  what the function returns
 
-Runs put their units into its `CommitQueue`, which is its view. While the store commits, the next batch gathers. One
-commit is under way at a time, so units are written in the order in which they came. Promise: a unit that was taken is
-written, or its asker hears why not, through crashes and kills of both actors: the batch is sent again, and a unit
-that is written already changes nothing. When the store is away, units wait (`StoreLost`); nothing is acknowledged. When
-it cannot take a unit, the batch is halved until that unit is alone: its asker hears why, and the others are written.
+Runs and the desk put their units into its `CommitQueue`, which is its view. While the store commits, the next batch
+gathers. One commit is under way at a time, so units are written in the order in which they came. Promise: a unit that
+was taken is written, or its asker hears why not, through crashes and kills of both actors: the batch is sent again, and
+a unit that is written already changes nothing. When the store is away, units wait (`StoreLost`); nothing is
+acknowledged. When it cannot take a unit, the batch is halved until that unit is alone: its asker hears why, and the
+others are written.
 """
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 from collections.abc import Callable, Sequence
 from functools import partial
@@ -35,6 +37,7 @@ from actors.spi import (
     take_reply,
     when_gone,
 )
+from teams._dispatch.ask import ask_again
 from teams._journal.errors import NotStorable
 from teams._journal.memory import MemoryRunStore
 from teams._journal.rows import Result, Unit
@@ -288,9 +291,17 @@ class JournalWriter(Actor):
 
 
 def put(journal: ActorRef[Any], unit: Unit, reply: ReplyTo) -> None:
-    """Has a unit written, without a message for each."""
+    """Has a unit written, without a message for each once the journal is up. On the loop thread."""
     line = journal.view()
     if isinstance(line, CommitQueue):
         line.take(unit, reply)
     else:
-        post(journal, WriteUnit(unit), reply)
+        ask_again(journal, WriteUnit(unit), reply)
+
+
+async def written(journal: ActorRef[Any], unit: Unit) -> Result:
+    """What the store says of a unit, as soon as it is written. On the loop thread."""
+    told: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
+    put(journal, unit, told)
+    result: Result = await told
+    return result

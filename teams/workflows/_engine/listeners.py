@@ -43,7 +43,7 @@ class Listeners:
 
     def ended(self, run: str, row: RunRow | None, path: str) -> None:
         """Answers those who wait for the end, unless the run goes on; they wait for the run that goes on in its place.
-        None: there is no such run.
+        None: the store has no such run.
         """
         if row is not None and row.state not in ENDED:
             return
@@ -75,7 +75,9 @@ class Listeners:
         hidden: Hidden,
         path: str,
     ) -> None:
-        """Answers those who wait, if there are new entries or the run has ended. Without a row there is no such run."""
+        """Answers the readers that wait, if there are new entries or the run has ended. Without a row the store has no
+        such run.
+        """
         for reader, (message, reply) in asked.readers.items():
             new = [each for each in entries if each.seq > message.after]
             if self.readers.get(asked.run, {}).get(reader) != (message, reply):

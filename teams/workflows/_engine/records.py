@@ -8,14 +8,13 @@ from typing import Any
 
 from actors.spi import TEXT, ActorRef, described
 from supervisors.spi import SpecError
-from teams._dispatch.ask import asked
 from teams._journal.codec import decode
 from teams._journal.errors import JournalError, NotStorable, StoreAway
 from teams._journal.rows import Definition, InboxRow, JournalEntry, Result, RunRow, Unit
 from teams._journal.store import Store
 from teams._runs.pattern import Pattern
 from teams.errors import TeamError
-from teams.workflows._engine.journal import Apply, Query, WriteUnit
+from teams.workflows._engine.journal import Apply, Query, written
 from teams.workflows._engine.said import edited_run, moved, not_edited, not_moved, read_changes
 from teams.workflows._engine.settings import EngineSettings
 from teams.workflows._graph.graph import Graph
@@ -71,8 +70,7 @@ class Records:
         return row
 
     async def write(self, unit: Unit) -> Result:
-        found: Result = await asked(self._journal(), WriteUnit(unit))
-        return found
+        return await written(self._journal(), unit)
 
     # Changes of runs that are not awake
 
@@ -125,10 +123,8 @@ class Records:
         """Runs with their entries and messages. What is said to them from now on comes with the next look."""
 
         def found(store: Store) -> list[tuple[RunRow, list[JournalEntry], list[InboxRow]]]:
-            said: dict[str, list[InboxRow]] = {}
-            for message in store.inbox():
-                said.setdefault(message.run, []).append(message)
-            entries = store.entries_of([row.id for row in claimed])
+            runs = [row.id for row in claimed]
+            said, entries = store.inbox_of(runs), store.entries_of(runs)
             return [(row, entries.get(row.id, []), said.get(row.id, [])) for row in claimed]
 
         return await self.called("entries_of", Apply(found))  # type: ignore[no-any-return]

@@ -22,7 +22,7 @@ from teams._journal.codec import encode
 from teams._journal.errors import JournalError, StoreAway
 from teams._journal.rows import OPEN, RunRow, ScheduleRow, Unit
 from teams.errors import TeamError
-from teams.workflows._engine.journal import Apply, Query, WriteUnit
+from teams.workflows._engine.journal import Apply, Query, written
 from teams.workflows._engine.messages import RunsWaiting, Say, ScheduledStart, StartRun
 from teams.workflows._engine.settings import EngineSettings
 from teams.workflows._time.cron import SECOND
@@ -115,7 +115,7 @@ class ScheduleActor(Actor):
             row = self._row(schedule, standing, is_paused=there is not None and there.paused)
             if row != there:
                 definition = self._settings.definition(schedule.workflow, self._now())
-                await asked(self.sibling("journal"), WriteUnit(Unit("", definition=definition, schedule=row)))
+                await written(self.sibling("journal"), Unit("", definition=definition, schedule=row))
             self._rows[id] = row
 
     def _row(self, schedule: WorkflowSchedule, standing: ScheduleStanding, *, is_paused: bool) -> ScheduleRow:
@@ -168,7 +168,7 @@ class ScheduleActor(Actor):
             self._publish_left_out(schedule, slot, slot, str(error))
 
     async def _write(self, row: ScheduleRow) -> None:
-        await asked(self.sibling("journal"), WriteUnit(Unit("", schedule=row)))
+        await written(self.sibling("journal"), Unit("", schedule=row))
 
     async def _open(self, schedule: WorkflowSchedule) -> AsyncIterator[RunRow]:
         """The runs of a schedule that have not ended."""

@@ -98,9 +98,14 @@ class EngineSettings:
     @staticmethod
     def owned(row: RunRow, epoch: int, now: int) -> RunRow:
         """A new run that is awake at once."""
-        return dataclasses.replace(row, owner=epoch, epoch=epoch, state="running", started_at=now, waiting_for=None)
+        return row._replace(owner=epoch, epoch=epoch, state="running", started_at=now, waiting_for=None)
 
     new_id = staticmethod(new_run_id)
+
+
+def microseconds(wall: Callable[[], float]) -> Callable[[], int]:
+    """A clock in UTC microseconds, from one in seconds since the epoch."""
+    return lambda: round(wall() * 1e6)
 
 
 def run_row(

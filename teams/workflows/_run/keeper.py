@@ -585,8 +585,7 @@ class DurableKeeper:
         self.set_aside()
         now, keep = self._now(), self._retain.get(state)
         self._add("ended", "", body=encode(state))
-        last = replace(
-            self.row,
+        last = self.row._replace(
             state=state,
             result=result,
             error=error,
@@ -613,9 +612,8 @@ class DurableKeeper:
             if self._definition is not None:
                 self._send()
             self._definition = definition_of(workflow, now)
-            row = replace(row, version=workflow.version, total=len(workflow.graph.nodes))
-        self._follow = replace(
-            row,
+            row = row._replace(version=workflow.version, total=len(workflow.graph.nodes))
+        self._follow = row._replace(
             id=id,
             key=None,
             parent=row.id,
@@ -796,7 +794,7 @@ class DurableKeeper:
         self._definition = definition
         self._first_version = self._first_version or self.row.version
         total = len(workflow.graph.nodes)
-        self.row = replace(self.row, version=definition.version, total=total)
+        self.row = self.row._replace(version=definition.version, total=total)
         self._decide_edit(id, body, message)
         self.update(version=definition.version, total=total)
         if self._edited is not None:

@@ -26,6 +26,7 @@ from teams.errors import RunCancelled, RunError, RunFailed, StepFailed
 from teams.events import RunBegan, RunEnded, RunEvent
 from teams.workflows._graph.workflow import Workflow
 from teams.workflows._run.continuing import ContinueAsNew
+from teams.workflows._run.deadline import Deadline, Looks
 from teams.workflows._run.keeper import DurableKeeper, Undoable
 from teams.workflows._run.values import written
 from teams.workflows.errors import AgentMissing, Blocked, RunTimeout, UndoFailed
@@ -42,6 +43,8 @@ class Live(NamedTuple):
 
     record: RunState
     keeper: DurableKeeper
+    looks: Looks
+    """At the time limits of runs."""
 
     def waiting(self, now: int, least: float) -> tuple[str, int | None] | None:
         """What the run waits for, and until when; None: it does something, or goes on within `least` seconds."""
@@ -70,6 +73,7 @@ class DurableRun(Actor):
         self._home = home
         self._record = live.record
         self._keeper = live.keeper
+        self._looks = live.looks
         self._coordinators: dict[str, ActorRef[Any]] = {}
         self._keeper.attach(self.coordinator)
 
@@ -122,7 +126,7 @@ class DurableRun(Actor):
         try:
             if record.cancelled is not None:
                 raise cancelled(record)
-            async with self._deadline():
+            async with Deadline(record, self._keeper, self._looks):
                 return Outcome(await record.pattern.play(context, record.value))
         except Blocked:
             raise
@@ -140,9 +144,6 @@ class DurableRun(Actor):
             return Outcome(error=RunFailed(record.id, error, record.partial))
         finally:
             record.task = None
-
-    def _deadline(self) -> _Deadline:
-        return _Deadline(self._record, self._keeper, self)
 
     # Undoing
 
@@ -228,39 +229,6 @@ def _workflows(target: object) -> Iterator[Workflow]:
     if isinstance(target, Pattern):
         for part in target.parts():
             yield from _workflows(part)
-
-
-class _Deadline:
-    """Ends a run that has not ended in time. Waiting for people does not count."""
-
-    def __init__(self, record: RunState, keeper: DurableKeeper, actor: Actor) -> None:
-        self._record = record
-        self._keeper = keeper
-        self._clock = actor.runtime.clock
-        self._task = asyncio.current_task()
-        self._timer: Any = None
-        self._over = False
-
-    async def __aenter__(self) -> None:
-        self._arm()
-
-    async def __aexit__(self, kind: object, error: BaseException | None, trace: object) -> None:
-        if self._timer is not None:
-            self._timer.cancel()
-        if self._over and isinstance(error, asyncio.CancelledError) and self._record.cancelled is None:
-            assert self._task is not None
-            self._task.uncancel()
-            raise RunTimeout(self._record.id, self._record.partial)
-
-    def _arm(self) -> None:
-        left = self._keeper.left()
-        if left is None:
-            return
-        if left > 0:
-            self._timer = self._clock.call_at(self._clock.now() + min(left, 1.0), self._arm)
-        elif self._task is not None:
-            self._over = True
-            self._task.cancel()
 
 
 def is_cancelled(error: BaseException) -> bool:

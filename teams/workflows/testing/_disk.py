@@ -283,6 +283,11 @@ class Connection:
         found: list[InboxRow] = self._reading("inbox", run)
         return found
 
+    def inbox_of(self, runs: Collection[str]) -> dict[str, list[InboxRow]]:
+        """The untaken messages to several runs; no key for a run that has none."""
+        found: dict[str, list[InboxRow]] = self._reading("inbox_of", runs)
+        return found
+
     def schedules(self) -> list[ScheduleRow]:
         """All schedules, by id."""
         found: list[ScheduleRow] = self._reading("schedules")
@@ -301,6 +306,11 @@ class Connection:
     def next_wake(self) -> int | None:
         """The earliest `wake_at` of the parked runs."""
         found: int | None = self._reading("next_wake")
+        return found
+
+    def lease_left(self, epoch: int) -> float | None:
+        """Seconds until the next lease of another engine ends."""
+        found: float | None = self._reading("lease_left", epoch)
         return found
 
     def changed(self) -> bool:

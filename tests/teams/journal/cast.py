@@ -6,7 +6,7 @@ import os
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -155,7 +155,7 @@ def row(id: str = "run", **fields: Any) -> RunRow:
         total=None,
         trace=None,
     )
-    return replace(plain, **fields)
+    return plain._replace(**fields)
 
 
 def entry(

@@ -81,6 +81,13 @@ def test_the_migrations_make_the_tables_of_the_code_in_postgres() -> None:
         assert differences(url.replace("postgresql:", "postgresql+psycopg:", 1)) == []
 
 
+def test_postgres_leaves_room_to_change_rows_of_runs_in_place() -> None:
+    with postgres() as url, psycopg.connect(url) as connection:
+        open_store(url).close()
+        options = connection.execute("SELECT reloptions FROM pg_class WHERE oid = 'run'::regclass").fetchone()
+        assert options == (["fillfactor=50"],)
+
+
 def test_the_code_knows_exactly_the_migrations_there_are() -> None:
     config = Config()
     config.set_main_option("script_location", str(SCRIPTS))
@@ -164,6 +171,7 @@ def test_a_store_of_the_first_revision_is_brought_to_the_last(tmp_path: Path) ->
     url = empty_file(path)
     with sqlite3.connect(path) as connection:
         connection.execute("DROP INDEX run_retain")
+        connection.execute("ALTER TABLE engine DROP COLUMN process")
         old = "state IN ('done', 'failed', 'cancelled')"
         connection.execute(f"CREATE INDEX run_retain ON run (retain_until) WHERE {old}")
         connection.execute(f"UPDATE {VERSION_TABLE} SET version_num = '0001'")

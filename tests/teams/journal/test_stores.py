@@ -6,11 +6,14 @@ import pickle
 from dataclasses import replace
 
 import pytest
+from hypothesis import HealthCheck, example, given, settings
+from hypothesis import strategies as st
 
 from teams._journal.errors import NotStorable, PayloadTooLarge, RecordedError, StoreAway, StoreRefused
 from teams._journal.rows import (
     Definition,
     Fenced,
+    JournalEntry,
     Known,
     LifeState,
     MessageRefused,
@@ -32,6 +35,44 @@ def owned(store: Store, *ids: str) -> int:
     store.commit([begin(id) for id in ids])
     assert {run.id for run in store.claim(epoch, 100)} == set(ids)
     return epoch
+
+
+# Cells
+
+TEXTS = st.sampled_from(["", "NULL", "None", '"', "\\", '{"a","b"}', "\\x41", "é\n\t,"]) | st.text(
+    st.characters(exclude_characters="\0", codec="utf-8"), max_size=5
+)
+SECONDS = st.none() | st.floats(allow_nan=False) | st.integers(0, 3).map(float)
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.lists(st.tuples(TEXTS, st.none() | TEXTS, st.binary(min_size=1), SECONDS), min_size=1, max_size=4))
+@example([('"', None, b"\\", 1e300), ("\\", '"', b"\xff", float("-inf"))])
+def test_every_cell_comes_back_as_it_was(
+    store: Store, cells: list[tuple[str, str | None, bytes, float | None]]
+) -> None:
+    with_cells: list[tuple[Unit, JournalEntry]] = []
+    for step, waits, body, seconds in cells:
+        run = f"run {len(store.runs(limit=10_000))} {len(with_cells)}"
+        told = entry(1, run, step=step, body=body)._replace(seconds=seconds)
+        unit = Unit(run, start=row(run, waiting_for=waits, input=body, state="done"), entries=(told,))
+        with_cells.append((unit, told))
+    assert store.commit([unit for unit, _ in with_cells]) == [Written()] * len(cells)
+    for unit, told in with_cells:
+        assert unit.start is not None
+        assert store.run(unit.run) == unit.start._replace(seq=1)
+        assert store.entries(unit.run) == [told]
+
+
+def test_a_text_with_a_zero_byte_is_refused_by_postgres_alone(somewhere: Place) -> None:
+    store = somewhere.open()
+    units = [begin("a"), Unit("b", start=row("b", waiting_for="a\0b"))]
+    if somewhere.kind != "postgres":
+        assert store.commit(units) == [Written(), Written()]
+        return
+    with pytest.raises(NotStorable, match="a cell of a row"):
+        store.commit(units)
+    assert store.runs() == []
 
 
 # Starting
@@ -72,7 +113,7 @@ def test_an_engine_can_own_a_run_from_its_start(store: Store) -> None:
     start = row(owner=epoch, epoch=epoch)
     more = Unit("run", epoch, entries=(entry(1), entry(2)), update={"state": "running", "total": 2})
     assert store.commit([Unit("run", epoch, start=start), more]) == [Written(), Written()]
-    assert store.run("run") == replace(start, state="running", total=2, seq=2)
+    assert store.run("run") == start._replace(state="running", total=2, seq=2)
     assert store.claim(epoch, 10) == []
 
 
@@ -117,6 +158,20 @@ def test_a_renewed_lease_keeps_the_runs(somewhere: Place) -> None:
     assert store.renew(epoch, LEASE)
     somewhere.now.advance(LEASE)
     assert not store.renew(epoch, LEASE)
+
+
+def test_a_store_says_when_the_next_lease_of_another_engine_ends(somewhere: Place) -> None:
+    store = somewhere.open()
+    first = store.register("host", 1, 10.0)
+    assert store.lease_left(first) is None
+    if somewhere.kind == "sqlite":
+        return  # there is no other one
+    second, third = store.register("host", 2, 7.0), store.register("host", 3, 20.0)
+    assert [store.lease_left(each) for each in (first, second, third)] == [7.0, 10.0, 7.0]
+    somewhere.now.advance(6.5)
+    assert store.lease_left(first) == 0.5
+    somewhere.now.advance(0.5)
+    assert [store.lease_left(each) for each in (first, second, third)] == [13.0, 3.0, 3.0]
 
 
 def test_an_engine_whose_lease_is_over_claims_nothing(somewhere: Place) -> None:
@@ -286,6 +341,9 @@ def test_messages_wait_in_the_order_of_their_arrival(store: Store) -> None:
     assert store.inbox() == sent
     assert store.inbox("run") == sent[:2]
     assert store.inbox("none") == []
+    assert store.inbox_of(["run", "none"]) == {"run": sent[:2]}
+    assert store.inbox_of(["other", "run"]) == {"run": sent[:2], "other": sent[2:]}
+    assert store.inbox_of([]) == {}
 
 
 def test_a_message_is_written_once_and_taken_once(store: Store) -> None:

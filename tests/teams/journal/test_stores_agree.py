@@ -8,7 +8,6 @@ from __future__ import annotations
 import tempfile
 from collections.abc import Sequence
 from contextlib import ExitStack
-from dataclasses import replace
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -224,7 +223,7 @@ class Agreement(RuleBasedStateMachine):
             taken = tuple(data.draw(st.lists(there, max_size=2), "taken"))
             start = data.draw(st.none() | st.none() | starts, "start")
             update = data.draw(updates, "update")
-            start = None if start is None else replace(start, id=run)
+            start = None if start is None else start._replace(id=run)
             units.append(Unit(run, epoch, start=start, entries=entries, update=update, inbox=inbox, taken=taken))
             heads[run] = (seq + len(entries), owner)
         results = self.commit(units)

@@ -8,6 +8,9 @@ from typing import Any
 import pytest
 from pydantic import SecretStr
 
+from actors import DeadLetter
+from actors import sleep as pause
+from actors.events import MessageHandled
 from supervisors import SpecError
 from teams import RunCancelled, member
 from teams.workflows import (
@@ -28,6 +31,7 @@ from teams.workflows import (
     wait,
     workflow,
 )
+from teams.workflows._engine.notices import PlayerGone
 from tests.teams.patterns.cast import Ledger, takes
 from tests.teams.workflows.cast import failure, kinds
 from tests.teams.workflows.steps import Mail, Played, a, adds, b, bad, c, flaky, land, undoing
@@ -360,3 +364,43 @@ def test_a_parked_run_takes_no_place(land: Played) -> None:
         assert other.get(timeout=20) == ["a"]
         run.signal("go", 1).get()
         assert run.get(timeout=20) == 1
+
+
+@coded
+async def late(run: WorkflowContext, value: object) -> None:
+    """Takes its time to stop."""
+    try:
+        await run.do("slow", value)
+    finally:
+        await pause(2.0)
+
+
+def test_an_engine_that_stops_with_runs_awake_drops_no_message(land: Played) -> None:
+    """Each one would be a warning in the log."""
+    with land(adds("slow", 100.0), workflow("flow", do("slow", "slow")), late) as scene:
+        lost: list[DeadLetter] = []
+        scene.sim.runtime.events.subscribe(lost.append, DeadLetter)
+        for flow in ("late", *["flow"] * 30):
+            scene.start(flow, [])
+        scene.sim.advance(1.0)
+        assert scene.awake() == 31
+        scene.eng.stop(block=False)
+        scene.sim.advance(10.0)
+        assert not scene.eng.is_alive()
+        assert lost == []
+
+
+def test_runs_whose_supervisor_dies_go_on_after_few_looks(land: Played) -> None:
+    with land(adds("slow", 100.0), workflow("flow", do("slow", "slow"))) as scene:
+        handled: list[MessageHandled] = []
+        for _ in range(30):
+            scene.start("flow", [])
+        scene.sim.advance(1.0)
+        scene.sim.runtime.events.subscribe(handled.append, MessageHandled)
+        runs = scene.sim.runtime.find("eng/runs")
+        assert runs is not None
+        runs.kill()
+        scene.sim.advance(2.0)
+        assert scene.awake() == 30
+        of_desk = [each.message for each in handled if each.path == "eng/desk"]
+        assert sum(not isinstance(each, PlayerGone) for each in of_desk) < 20

@@ -38,7 +38,7 @@ def row(id: str = "r", **columns: Any) -> RunRow:
     given: dict[str, Any] = {"state": "done", **columns}
     key = given.pop("key", None)
     made = run_row(id, "flow", "v", b"null", 0, key=key)
-    return RunRow(**{**{name: getattr(made, name) for name in RunRow.__slots__}, **given})
+    return made._replace(**given)
 
 
 UNDO: tuple[EntryKind, str, Any] = ("kept", "a (undo)", {"undo": "flow/a", "step": "a", "value": {}})

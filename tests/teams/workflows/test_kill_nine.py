@@ -62,8 +62,6 @@ def test_another_process_goes_on_and_begins_nothing_again_that_was_done(kind: st
         rows = store.runs(limit=1_000)
         assert acknowledged <= {row.id for row in rows}
         done = {(row.id, entry.step) for row in rows for entry in store.entries(row.id) if entry.kind == "done"}
-        for engine in store.engines():  # its lease would end by itself
-            store.release(engine.epoch)
         store.close()
 
         with process(WORKER, there.url, str(RUNS)) as running:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -191,7 +190,7 @@ def test_runs_that_are_not_kept_any_longer_are_deleted() -> None:
         assert kept.ended_at is not None
         assert kept.retain_until - kept.ended_at == 30 * 86_400 * 1_000_000
         for id, row in world.tables.runs.items():
-            world.tables.runs[id] = replace(row, retain_until=1)
+            world.tables.runs[id] = row._replace(retain_until=1)
         sim.advance(61)
         assert not world.tables.runs
         assert [each.count for each in purged if isinstance(each, RunsPurged)] == [3]

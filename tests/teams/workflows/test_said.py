@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-import dataclasses
 import json
 import pickle
 from typing import Any
@@ -105,7 +104,7 @@ def test_a_part_of_a_step_counts_as_the_step(name: str) -> None:
 
 def test_a_move_is_one_unit_that_the_last_owner_may_write() -> None:
     unit = moved(
-        dataclasses.replace(ROW, seq=1),
+        ROW._replace(seq=1),
         entries(("done", "a")),
         definition(chain("a", "b")),
         definition(chain("a", "c")),
@@ -119,15 +118,15 @@ def test_a_move_is_one_unit_that_the_last_owner_may_write() -> None:
 
 
 def test_a_blocked_run_goes_on_after_a_move() -> None:
-    row = dataclasses.replace(ROW, state="blocked")
+    row = ROW._replace(state="blocked")
     assert moved(row, [], definition(chain("a")), definition(chain("b")), 5).update["state"] == "created"
-    row = dataclasses.replace(ROW, state="paused")
+    row = ROW._replace(state="paused")
     assert "state" not in moved(row, [], definition(chain("a")), definition(chain("b")), 5).update
 
 
 def test_a_run_that_has_ended_is_not_moved() -> None:
     with pytest.raises(AlreadyEnded):
-        moved(dataclasses.replace(ROW, state="done"), [], definition(chain("a")), definition(chain("b")), 5)
+        moved(ROW._replace(state="done"), [], definition(chain("a")), definition(chain("b")), 5)
 
 
 def test_a_pattern_is_not_moved_and_the_reason_is_written() -> None:
@@ -143,7 +142,7 @@ def test_a_pattern_is_not_moved_and_the_reason_is_written() -> None:
 
 
 def test_a_retry_from_a_step_begins_with_its_first_entry() -> None:
-    row = dataclasses.replace(ROW, state="failed", seq=3, deadline=101, ended_at=50)
+    row = ROW._replace(state="failed", seq=3, deadline=101, ended_at=50)
     unit = retried(row, entries(("done", "a"), ("began", "b/x"), ("failed", "b/x")), "b", 1000)
     assert unit.entries == (JournalEntry("r", 4, "retried", "", 1, 1000, None, encode(2)),)
     assert unit.update["state"] == "created"
@@ -153,8 +152,8 @@ def test_a_retry_from_a_step_begins_with_its_first_entry() -> None:
 def test_only_a_run_that_failed_or_was_cancelled_is_tried_again() -> None:
     for state in ("created", "running", "waiting", "paused", "blocked", "cancelling"):
         with pytest.raises(NotEnded):
-            retried(dataclasses.replace(ROW, state=state), [], None, 1)
+            retried(ROW._replace(state=state), [], None, 1)
     with pytest.raises(AlreadyEnded):
-        retried(dataclasses.replace(ROW, state="done"), [], None, 1)
+        retried(ROW._replace(state="done"), [], None, 1)
     with pytest.raises(NoSuchStep, match=r"begun: a\)"):
-        retried(dataclasses.replace(ROW, state="failed"), entries(("began", "a"), ("done", "a[2]")), "b", 1)
+        retried(ROW._replace(state="failed"), entries(("began", "a"), ("done", "a[2]")), "b", 1)
