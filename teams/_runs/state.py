@@ -119,6 +119,10 @@ class Keeper(Protocol):
         """The coordinator that a team has now, in place of one that has terminated."""
         ...
 
+    def hide(self, key: str, body: Mapping[str, Any]) -> None:
+        """Has it written under this key what steps do not show, unless it is."""
+        ...
+
     async def sleep(self, step: str, seconds: float) -> None:
         """Waits until `seconds` after the time at which the step began for the first time, in whatever process."""
         ...
@@ -153,6 +157,8 @@ class RunState:
     task: asyncio.Task[Any] | None = None
     ended: bool = False
     keeper: Keeper | None = None
+    hidden: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    """What steps do not show of their results, by their whole names."""
     _events: deque[tuple[int, type[RunEvent], tuple[Any, ...]]] = field(default_factory=lambda: deque(maxlen=EVENTS))
     """The last events, numbered. The loop thread writes and every thread reads, by one operation at a time."""
     _count: int = 0
