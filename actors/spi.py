@@ -236,6 +236,11 @@ def is_up(ref: ActorRef[pykka.Actor]) -> bool:
     return ref._cell.phase is _RUNNING
 
 
+def is_stopping(ref: ActorRef[pykka.Actor]) -> bool:
+    """Whether its incarnation is on its way out: it takes no work any more, and what is below it ends."""
+    return ref._cell.state is State.STOPPING
+
+
 def declares(actor_class: type, message: type) -> bool:
     """Whether an actor class has a handler for this class of messages."""
     members = (member for base in actor_class.__mro__ for member in vars(base).values())
@@ -415,6 +420,7 @@ __all__ = [
     "handles",
     "has_ended",
     "is_host",
+    "is_stopping",
     "is_up",
     "last_reason",
     "lost",

@@ -34,6 +34,7 @@ from actors.spi import (
     Timer,
     answer,
     handles,
+    is_stopping,
     is_up,
     sleep,
     take_reply,
@@ -322,7 +323,7 @@ class Desk(Actor):
         self._looking = True
         try:
             self._again = True
-            while self._again and self._kept.lease is not None:
+            while self._again and self._kept.lease is not None and not self._stops():
                 self._again = False
                 await self._look_once()
         except StoreAway:
@@ -347,6 +348,8 @@ class Desk(Actor):
         if room > 0:
             claimed = await self._records.query("claim", lease.epoch, room, tuple(self._settings.workflows))
             for first in range(0, len(claimed), AT_ONCE):
+                if self._stops():
+                    return  # with the lease, the rest is given up
                 written = await self._records.written_of(claimed[first : first + AT_ONCE])
                 found = [await self._take_up(row, entries, messages) for row, entries, messages in written]
                 await self._begin([live for live in found if live is not None])
@@ -364,9 +367,14 @@ class Desk(Actor):
         await self._look_in_time(lease)
         self._crowded = len(claimed) >= room
 
+    def _stops(self) -> bool:
+        """Whether the engine stops: its runs end before the desk, which has no work any more."""
+        engine = self.runtime.find(self.home)
+        return engine is None or is_stopping(engine)
+
     def _look_later(self, seconds: float) -> None:
         """One more look, for however many reasons."""
-        if self._later is None or not self._later.active:
+        if not self._stops() and (self._later is None or not self._later.active):
             self._later = self.tell_after(seconds, LookForRuns())
 
     async def _look_in_time(self, lease: Lease) -> None:
@@ -482,16 +490,13 @@ class Desk(Actor):
 
     def _watch(self, run: str, live: Live) -> None:
         """Hears of the end of the actor of a run."""
-        own, ref, runtime, home = self.ref, self._kept.refs.get(run), self.runtime, self.home
+        own, ref = self.ref, self._kept.refs.get(run)
         if ref is None:
             return
 
         def ended(reason: ExitReason) -> None:
-            engine = runtime.find(home)
-            with_engine = engine is None or not is_up(engine)
-            if with_engine and not live.keeper.given_up and not isinstance(reason, Crashed | RestartLimitExceeded):
-                return  # the row of the run stays as it is, and the desk gives up the lease
-            if own.is_alive():
+            by_itself = live.keeper.given_up or isinstance(reason, Crashed | RestartLimitExceeded)
+            if own.is_alive() and (by_itself or not self._stops()):
                 own.tell(PlayerGone(run, live.keeper, ref, reason))
 
         when_terminated(ref, ended)
