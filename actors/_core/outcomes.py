@@ -202,7 +202,7 @@ def dead_letter(
         if type(message) is Timed and message.cancelled:
             return
         message = unwrapped(message)
-    if runtime.events.sinks(DeadLetter):
+    if runtime.events.takers[DeadLetter]:
         sender = envelope.sender.path if envelope is not None and envelope.sender is not None else None
         letter = DeadLetter(cell.path, runtime.now(), message, why, sender, error)
         runtime.events.publish(letter, quiet=getattr(envelope, "quiet", False))
@@ -376,7 +376,7 @@ def note(cell: Cell, envelope: Envelope, outcome: str) -> None:
 def publish_handled(cell: Cell, envelope: Envelope, outcome: str, now: float, seconds: float) -> None:
     """Publishes that a handler has ended, if a sink names that event."""
     runtime = cell.runtime
-    if runtime.events.sinks(MessageHandled):
+    if runtime.events.takers[MessageHandled]:
         sender = envelope.sender.path if envelope.sender is not None else None
         handled = MessageHandled(cell.path, now, envelope.message, sender, seconds, outcome, envelope.correlation_id)
         runtime.events.publish(handled, quiet=getattr(envelope, "quiet", False))

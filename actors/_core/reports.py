@@ -38,7 +38,7 @@ def up(cell: Cell, at: float) -> None:
     runtime = cell.runtime
     if runtime.observer is not None:
         runtime.observer.lived(cell, Moment.UP)
-    if runtime.events.sinks(Started):
+    if runtime.events.takers[Started]:
         runtime.events.publish(Started(cell.path, at, cell.props.kind.actor_class, cell.incarnation))
     if not cell.supervised:
         runtime.started(cell, None)
@@ -55,9 +55,9 @@ def exited(cell: Cell, reason: ExitReason, message_type: str | None, progress: i
         runtime.observer.lived(cell, Moment.EXITED, reason, None, message_type)
     events = runtime.events
     if isinstance(reason, Crashed):
-        if events.sinks(CrashedExit):
+        if events.takers[CrashedExit]:
             events.publish(CrashedExit(cell.path, runtime.now(), kind, cell.incarnation, reason, message_type))
-    elif events.sinks(Exited):
+    elif events.takers[Exited]:
         events.publish(Exited(cell.path, runtime.now(), kind, cell.incarnation, reason))
     if not cell.supervised or parent is None or parent.closed:
         return False

@@ -123,6 +123,11 @@ def shown(value: object, limit: int = LONGEST) -> str:
 def said(value: object, limit: int = LONGEST, fit: Callable[[str, int], str] = cut) -> str:
     """`str(value)`, cut; a value that cannot say anything is named by its class. `fit`: `cut`, or `block` for lines."""
     try:
+        if fit is cut and isinstance(value, BaseException) and len(args := args_of(value)) == 1:
+            text = args[0]  # what nearly every exception says, in two calls less
+            if type(text) is str and len(text) <= limit and text.isprintable():
+                if _SAYS.get(type(value).__str__) == "arguments":
+                    return text
         return fit(_str(value, limit), limit)
     except BaseException as error:
         if is_ctrl_c(error):
