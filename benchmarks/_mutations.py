@@ -132,16 +132,16 @@ MUTATIONS = (
     Mutation(
         "shutdown taken for a failure",
         5,
-        _STRATEGY,
-        "return _TABLE[restart, reason.expected]",
-        'return _TABLE[restart, reason.expected and "shutdown" not in type(reason).__name__.lower()]',
+        _ENGINE,
+        "EXIT_ACTIONS[child.spec.restart, reason.expected]",
+        'EXIT_ACTIONS[child.spec.restart, reason.expected and "shutdown" not in type(reason).__name__.lower()]',
     ),
     Mutation(
         "temporary kept after its end",
         5,
         _ENGINE,
-        'if child.spec.restart == "temporary" or self._spec.is_dynamic:',
-        "if self._spec.is_dynamic:",
+        'if child.spec.restart == "temporary" or self.spec.is_dynamic:',
+        "if self.spec.is_dynamic:",
     ),
     Mutation(
         "an exit without a restart takes the siblings along",
@@ -149,7 +149,7 @@ MUTATIONS = (
         _ENGINE,
         'wanted = {"restart": True, "stop": False, None: table == "restart"}[said]',
         'wanted = {"restart": True, "stop": False, None: table == "restart"}[said]\n'
-        "        if not wanted and goal is None and is_group(self._spec.strategy):\n"
+        "        if not wanted and goal is None and self.spec.strategy in GROUPS:\n"
         "            self._restart_group(child, now)\n"
         "            return",
     ),
@@ -288,15 +288,15 @@ MUTATIONS = (
         "backing off counts as up",
         8,
         _CHILD,
-        "_DOWN = frozenset({ChildState.STARTING, ChildState.RESTARTING, ChildState.BACKING_OFF})",
-        "_DOWN = frozenset({ChildState.STARTING, ChildState.RESTARTING})",
+        "DOWN = frozenset({ChildState.STARTING, ChildState.RESTARTING, ChildState.BACKING_OFF})",
+        "DOWN = frozenset({ChildState.STARTING, ChildState.RESTARTING})",
     ),
     Mutation(
         "starting counts as up",
         8,
         _CHILD,
-        "_DOWN = frozenset({ChildState.STARTING, ChildState.RESTARTING, ChildState.BACKING_OFF})",
-        "_DOWN = frozenset({ChildState.BACKING_OFF})",
+        "DOWN = frozenset({ChildState.STARTING, ChildState.RESTARTING, ChildState.BACKING_OFF})",
+        "DOWN = frozenset({ChildState.BACKING_OFF})",
     ),
     Mutation(
         "a group restart counts once for each member",
@@ -320,18 +320,18 @@ MUTATIONS = (
         "the end of a temporary child is counted",
         8,
         _ENGINE,
-        "        if wanted and (goal is None or (goal is DesiredState.RESTART and self._spec.is_dynamic)):\n",
+        "        if wanted and (goal is None or (goal is DesiredState.RESTART and self.spec.is_dynamic)):\n",
         '        if child.spec.restart == "temporary" and not self._charge(child, reason, now):\n'
         "            return\n"
-        "        if wanted and (goal is None or (goal is DesiredState.RESTART and self._spec.is_dynamic)):\n",
+        "        if wanted and (goal is None or (goal is DesiredState.RESTART and self.spec.is_dynamic)):\n",
     ),
     # Budgets of their own, and the limit
     Mutation(
         "a budget of its own ignored",
         9,
         _ENGINE,
-        "budget = self._spec if own is None else own",
-        "budget = self._spec",
+        "budget = self.spec if child.own_budget is None else child.own_budget",
+        "budget = self.spec",
     ),
     Mutation(
         "a window of its own ignored",
@@ -352,14 +352,14 @@ MUTATIONS = (
         9,
         _ENGINE,
         "dropped = child.spec.dropped_at_limit",
-        "dropped = own is not None",
+        "dropped = child.own_budget is not None",
     ),
     Mutation(
         "a spent budget counts in the supervisor's window, too",
         9,
         _ENGINE,
         "        if most is None or self._budget.grants(child, most, period, now):\n",
-        "        also = self._budget.window if own is not None else None\n"
+        "        also = self._budget.window if child.own_budget is not None else None\n"
         "        if (most is None or self._budget.grants(child, most, period, now)) and (\n"
         "            also is None or also.grant(child.clock, now)\n"
         "        ):\n",
@@ -578,14 +578,14 @@ MUTATIONS = (
         "one_for_all keeps what it has started when a start fails",
         15,
         _ENGINE,
-        'if self._spec.strategy == "one_for_all" and child.ever_up:',
-        'if self._spec.strategy == "one_for_one" and child.ever_up:',
+        'if self.spec.strategy == "one_for_all" and child.ever_up:',
+        'if self.spec.strategy == "one_for_one" and child.ever_up:',
     ),
     Mutation(
         "rest_for_one stops again what it has started when a start fails",
         15,
         _ENGINE,
-        'if self._spec.strategy == "one_for_all" and child.ever_up:',
+        'if self.spec.strategy == "one_for_all" and child.ever_up:',
         "if child.ever_up:",
     ),
     Mutation(
@@ -627,26 +627,26 @@ MUTATIONS = (
         "all stop at once when the supervisor ends",
         17,
         _ENGINE,
-        """        if self._spec.is_dynamic:
+        """        if self.spec.is_dynamic:
             # Unordered""",
-        """        if self._spec.children or self._spec.is_dynamic:
+        """        if self.spec.children or self.spec.is_dynamic:
             # Unordered""",
     ),
     Mutation(
         "unordered children stop one by one",
         6,
         _ENGINE,
-        """        if self._spec.is_dynamic:
+        """        if self.spec.is_dynamic:
             # Unordered""",
-        """        if not self._spec.children and not self._spec.is_dynamic:
+        """        if not self.spec.children and not self.spec.is_dynamic:
             # Unordered""",
     ),
     Mutation(
         "the time to stop is not limited",
         17,
         _ENGINE,
-        "self._out.put(Stop(child.id, child.incarnation, child.lives_by.shutdown))",
-        'self._out.put(Stop(child.id, child.incarnation, "infinity"))',
+        "self._out.append(Stop(child.id, child.incarnation, child.lives_by.shutdown))",
+        'self._out.append(Stop(child.id, child.incarnation, "infinity"))',
     ),
     Mutation(
         "a child that does not stop in time is not killed",
@@ -679,7 +679,7 @@ MUTATIONS = (
     Mutation(
         "the supervisor ends before its last child", 18, _ENGINE, "len(self._children) > 0:", "len(self._children) > 1:"
     ),
-    Mutation("a child at rest keeps its cell", 18, _ENGINE, "            self._out.put(Close(child.id))\n", ""),
+    Mutation("a child at rest keeps its cell", 18, _ENGINE, "            self._out.append(Close(child.id))\n", ""),
     Mutation(
         "an actor is gone before what it started",
         18,
@@ -703,7 +703,7 @@ MUTATIONS = (
         20,
         _CELL,
         "            if cell._kill(Killed(PARENT_ENDED)):\n",
-        "            if cell.stop(Shutdown(PARENT_ENDED), 5.0):\n",
+        "            if cell.stop(Killed(PARENT_ENDED), 5.0):\n",
     ),
     # Automatic shutdown
     Mutation(
@@ -857,8 +857,8 @@ MUTATIONS = (
         "the order of the new specs is ignored",
         23,
         _CHILDREN,
-        "        named = [self._children[id] for id in ids]\n",
-        "        named = sorted((self._children[id] for id in ids), key=lambda child: child.position)\n",
+        "        named = [self.by_id[id] for id in ids]\n",
+        "        named = sorted((self.by_id[id] for id in ids), key=lambda child: child.position)\n",
     ),
     Mutation(
         "update_specs stops in start order",
@@ -886,22 +886,22 @@ MUTATIONS = (
         "what is replaced stops by its new grace",
         17,
         _ENGINE,
-        "self._out.put(Stop(child.id, child.incarnation, child.lives_by.shutdown))",
-        "self._out.put(Stop(child.id, child.incarnation, child.spec.shutdown))",
+        "self._out.append(Stop(child.id, child.incarnation, child.lives_by.shutdown))",
+        "self._out.append(Stop(child.id, child.incarnation, child.spec.shutdown))",
     ),
     Mutation(
         "a grace that is adopted counts from the next start",
         23,
         _ENGINE,
-        "            child.lives_by = spec\n            self._out.put(Adopt(child.id, spec))\n",
+        "            child.lives_by = spec\n            self._out.append(Adopt(child.id, spec))\n",
         "            pass\n",
     ),
     Mutation(
         "a changed budget of its own begins with what was counted",
         23,
         _CHILDREN,
-        "        if spec.own_restarts != child.spec.own_restarts:\n",
-        "        if child.window is None or spec.own_restarts is None or spec.own_restarts.period is None:\n",
+        "        if own != child.own_budget:\n",
+        "        if child.window is None or own is None or own.period is None:\n",
     ),
     Mutation(
         "update_specs is answered before it is done",
@@ -914,7 +914,7 @@ MUTATIONS = (
         "what update_specs starts before a group waits with it",
         12,
         _ENGINE,
-        'child = operation.next_before_the_wait() if self._spec.strategy == "rest_for_one" else None',
+        'child = operation.next_before_the_wait() if self.spec.strategy == "rest_for_one" else None',
         "child = None",
     ),
     Mutation(
@@ -935,22 +935,22 @@ MUTATIONS = (
         "adopted settings do not reach the supervisor",
         23,
         _SUPERVISOR,
-        "                    self._cells[id].put_urgent(AdoptSpec(spec))\n",
+        "            cell.put_urgent(AdoptSpec(spec))\n",
         "                    pass\n",
     ),
     Mutation(
         "a changed strategy is ignored",
         23,
         _ENGINE,
-        "self._spec = self._spec.changed(**{name: getattr(spec, name) for name in differ})",
-        'self._spec = self._spec.changed(**{name: getattr(spec, name) for name in differ if name != "strategy"})',
+        "self.spec = self.spec.changed(**{name: getattr(spec, name) for name in differ})",
+        'self.spec = self.spec.changed(**{name: getattr(spec, name) for name in differ if name != "strategy"})',
     ),
     Mutation(
         "a changed max_children is ignored",
         25,
         _ENGINE,
-        "self._spec = self._spec.changed(**{name: getattr(spec, name) for name in differ})",
-        'self._spec = self._spec.changed(**{name: getattr(spec, name) for name in differ if name != "max_children"})',
+        "self.spec = self.spec.changed(**{name: getattr(spec, name) for name in differ})",
+        'self.spec = self.spec.changed(**{name: getattr(spec, name) for name in differ if name != "max_children"})',
     ),
     Mutation(
         "a changed window begins empty",
@@ -972,7 +972,7 @@ MUTATIONS = (
         26,
         _ENGINE,
         "        if coming is ChildState.RESTARTING:\n",
-        "        if coming is ChildState.RESTARTING:\n            self._out.put(Close(child.id))\n",
+        "        if coming is ChildState.RESTARTING:\n            self._out.append(Close(child.id))\n",
     ),
     Mutation(
         "a restart loses what waits in the mailbox",

@@ -123,11 +123,10 @@ def shown(value: object, limit: int = LONGEST) -> str:
 def said(value: object, limit: int = LONGEST, fit: Callable[[str, int], str] = cut) -> str:
     """`str(value)`, cut; a value that cannot say anything is named by its class. `fit`: `cut`, or `block` for lines."""
     try:
-        if fit is cut and isinstance(value, BaseException) and len(args := args_of(value)) == 1:
-            text = args[0]  # what nearly every exception says, in two calls less
+        if fit is cut and isinstance(value, BaseException) and _SAYS.get(type(value).__str__) == "arguments":
+            text = args[0] if len(args := args_of(value)) == 1 else None
             if type(text) is str and len(text) <= limit and text.isprintable():
-                if _SAYS.get(type(value).__str__) == "arguments":
-                    return text
+                return text  # as nearly every exception
         return fit(_str(value, limit), limit)
     except BaseException as error:
         if is_ctrl_c(error):

@@ -9,7 +9,7 @@ from typing import Any, cast
 
 from actors.spi import ActorRef, ExitReason, RestartLimitExceeded
 from supervisors._engine.budget import UpClock, Window
-from supervisors._specs.spec import ChildSpec, Spec, SupervisorSpec
+from supervisors._specs.spec import ChildSpec, OwnBudget, Spec, SupervisorSpec
 
 
 class ChildState(StrEnum):
@@ -36,7 +36,7 @@ WAITING = frozenset({ChildState.BACKING_OFF, ChildState.RESTARTING})
 STABLE_AFTER = 30.0
 """Seconds that a child without a backoff must stay up for its attempts to be forgotten: as in the default backoff."""
 
-_DOWN = frozenset({ChildState.STARTING, ChildState.RESTARTING, ChildState.BACKING_OFF})
+DOWN = frozenset({ChildState.STARTING, ChildState.RESTARTING, ChildState.BACKING_OFF})
 """States in which the up time of a child stands still (rule 8). At rest it does not: entries age by the clock."""
 
 
@@ -84,6 +84,8 @@ class Child:
     position: int
     """Its place in the start order."""
     clock: UpClock
+    own_budget: OwnBudget | None
+    """The budget of its own, if its spec gives it one (rule 9)."""
     window: Window | None
     incarnation: int
     """The number of its latest start. A notice with another number is stale."""
@@ -155,16 +157,6 @@ class Child:
         """Its spec, with its own id."""
         return self.spec if self.spec.id == self.id else self.spec.renamed(self.id)
 
-    def enter(self, state: ChildState, now: float) -> None:
-        """Changes the state, and starts or stops its clock (rule 8). A child that is told to stop during its start was
-        not up.
-        """
-        self.state = state
-        if state in _DOWN or (state is ChildState.STOPPING and self.up_since is None):
-            self.clock.pause(now)
-        else:
-            self.clock.resume(now)
-
     def down(self, now: float, handled: int, reason: ExitReason, healthy: bool = False) -> None:
         """An incarnation has ended. If it made progress, the failures of the child are forgotten (rules 8 and 11).
 
@@ -202,7 +194,6 @@ class Child:
         return self.delay
 
 
-def own_window(spec: Spec) -> Window | None:
+def window_of(own: OwnBudget | None) -> Window | None:
     """The window of a child with a budget of its own and a period (rule 9)."""
-    own = spec.own_restarts
     return None if own is None or own.period is None else Window(own.max_restarts, own.period)

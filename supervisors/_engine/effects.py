@@ -31,6 +31,8 @@ class Start(Record):
     spec: Spec
     incarnation: int
     keep: bool
+    request: object | None
+    """The request that it is started for; None: there is none."""
 
 
 class Stop(Record):
@@ -119,49 +121,41 @@ Effect = (
 )
 
 
-class EffectList:
-    """Collects the effects of one input in order, and keeps the owners of the timers that are armed."""
+class EffectList(list[Effect]):
+    """The effects of one input in order. Keeps the owners of the timers that are armed."""
 
     def __init__(self) -> None:
-        self._effects: list[Effect] = []
         self._owners: dict[int, Child | Operation] = {}
         self._last_token = 0
 
     def take(self) -> list[Effect]:
         """The effects since the last call."""
-        effects, self._effects = self._effects, []
+        effects = self[:]
+        self.clear()
         return effects
-
-    def put(self, effect: Effect) -> None:
-        """Adds an effect."""
-        self._effects.append(effect)
-
-    def note(self, event: SupervisionEvent) -> None:
-        """Adds an event."""
-        self._effects.append(Note(event))
 
     def answer(self, request: object | None, value: object) -> None:
         """The request succeeded, if there is one."""
         if request is not None and request is not NO_ANSWER:
-            self._effects.append(Answer(request, value))
+            self.append(Answer(request, value))
 
     def refuse(self, request: object | None, error: SupervisionError) -> None:
         """The request failed, if there is one."""
         if request is not None and request is not NO_ANSWER:
-            self._effects.append(Refuse(request, error))
+            self.append(Refuse(request, error))
 
     def arm(self, owner: Child | Operation, delay: float) -> int:
         """Arms a timer for this owner; returns its token."""
         self._last_token += 1
         self._owners[self._last_token] = owner
-        self._effects.append(Arm(self._last_token, delay))
+        self.append(Arm(self._last_token, delay))
         return self._last_token
 
     def disarm(self, owner: Child | Operation) -> None:
         """Disarms the timer of this owner, if it has one."""
         if owner.token is not None:
             del self._owners[owner.token]
-            self._effects.append(Disarm(owner.token))
+            self.append(Disarm(owner.token))
             owner.token = None
 
     def fired(self, token: int) -> Child | Operation | None:

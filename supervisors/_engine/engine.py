@@ -31,6 +31,7 @@ from supervisors._engine.effects import (
     EffectList,
     ExitSelf,
     FailureDecision,
+    Note,
     Ready,
     Start,
     StartFailedSelf,
@@ -39,7 +40,7 @@ from supervisors._engine.effects import (
 from supervisors._engine.operation import Operation
 from supervisors._engine.reconcile import Reconciliation, reconcile, start_error, update_faults
 from supervisors._engine.settings import NAMES, with_settings
-from supervisors._engine.strategy import exit_action, group, is_group, shuts_down
+from supervisors._engine.strategy import EXIT_ACTIONS, GROUPS, group, shuts_down
 from supervisors._engine.template import Template
 from supervisors._specs.fields import Args
 from supervisors._specs.spec import ChildSpec, Spec, SupervisorSpec, TaskCall
@@ -75,7 +76,8 @@ class Engine:
     def __init__(
         self, spec: SupervisorSpec, path: str, random: random.Random, numbers: Mapping[str, int] | None = None
     ) -> None:
-        self._spec = spec
+        self.spec = spec
+        """The spec in force, with the settings that changed since the start."""
         self._path = path
         self._random = random
         self._phase = SupervisorPhase.NEW
@@ -96,9 +98,9 @@ class Engine:
         """
         if self._phase is SupervisorPhase.NEW:
             self._phase = SupervisorPhase.STARTING
-            children = [self._children.add(spec.id, spec, now) for spec in self._spec.children]
+            children = [self._children.add(spec.id, spec, now) for spec in self.spec.children]
             if self._template is not None:
-                for args in self._spec.initial:
+                for args in self.spec.initial:
                     spec, id = self._template.instance(args)
                     children.append(self._children.add(id, spec, now))
             self._merge((), children, now)
@@ -142,15 +144,16 @@ class Engine:
             return self._out.take()
         if child.state is not ChildState.STOPPING:
             operation = self._operation
-            if operation is not None and operation.starting is child and child.starter is None:
-                operation.started.append(child)
             if operation is not None:
+                if operation.starting is child and child.starter is None:
+                    operation.started.append(child)
                 operation.leave(child)
             again = child.state is ChildState.RESTARTING
             self._is_up(child, ChildState.RUNNING, now, ref)
             if again:
-                self._out.note(Restarted(self._path_of(child), now, id, incarnation, child.attempt))
-            self._advance(now)
+                self._out.append(Note(Restarted(f"{self._path}/{id}", now, id, incarnation, child.attempt)))
+            if operation is not None:
+                self._advance(now)
         elif child.missed:
             # It came up and terminated before the order to stop reached it: the coming exit is its own.
             self._is_up(child, ChildState.STOPPING, now, ref)
@@ -234,7 +237,7 @@ class Engine:
         A static supervisor takes a spec, a dynamic one extra arguments for its template, a task supervisor a
         TaskCall. Refused with AlreadyStarted, AlreadyPresent, MaxChildren, SpecError, ChildStartError or ShuttingDown.
         """
-        error = start_error(self._spec, self._path, self._children, what, ending=self.is_ending)
+        error = start_error(self.spec, self._path, self._children, what, ending=self.is_ending)
         if error is not None:
             self._out.refuse(request, error)
             return self._out.take()
@@ -280,7 +283,7 @@ class Engine:
         """
         if running and (up := self._running(id)) is not None:
             up.restarters += (NO_ANSWER if request is None else request,)
-            if self._spec.is_dynamic:
+            if self.spec.is_dynamic:
                 self._stop(up, DesiredState.RESTART, now)
             else:
                 up.goal = DesiredState.RESTART
@@ -315,7 +318,7 @@ class Engine:
         """
         if self._refused_while_ending(request):
             return self._out.take()
-        if faults := [*update_faults(self._spec, self._path, specs), *found]:
+        if faults := [*update_faults(self.spec, self._path, specs), *found]:
             self._out.refuse(request, SpecError(faults))
         elif self._template is not None:
             self._template.spec = specs[0]
@@ -332,8 +335,8 @@ class Engine:
         if self._refused_while_ending(request):
             return self._out.take()
         try:
-            children = [] if self._spec.is_dynamic else [child.own_spec for child in self._children]
-            spec = with_settings(self._spec, self._path, children, given)
+            children = [] if self.spec.is_dynamic else [child.own_spec for child in self._children]
+            spec = with_settings(self.spec, self._path, children, given)
         except SpecError as error:
             self._out.refuse(request, error)
         else:
@@ -346,11 +349,6 @@ class Engine:
     def is_ending(self) -> bool:
         """Whether the supervisor ends, and all its children with it."""
         return self._phase in (SupervisorPhase.ENDING, SupervisorPhase.ENDED)
-
-    @property
-    def spec(self) -> SupervisorSpec:
-        """The spec in force, with the settings that changed since the start."""
-        return self._spec
 
     @property
     def template(self) -> Spec | None:
@@ -396,15 +394,15 @@ class Engine:
 
     def start_waits(self, what: object) -> bool:
         """Whether a request to start this child waits for its turn: it waits already, or would be accepted."""
-        if self._spec.is_dynamic or not isinstance(what, Spec):
+        if self.spec.is_dynamic or not isinstance(what, Spec):
             return False
         child = self._children.get(what.id)
         waits = child is not None and child.awaits_start
-        return waits or start_error(self._spec, self._path, self._children, what, ending=self.is_ending) is None
+        return waits or start_error(self.spec, self._path, self._children, what, ending=self.is_ending) is None
 
     def restart_waits(self, id: str, running: bool = False) -> bool:
         """Whether a request to start this child again waits for its turn."""
-        child = None if self._spec.is_dynamic else self._children.get(id)
+        child = None if self.spec.is_dynamic else self._children.get(id)
         if child is None:
             return False
         if running and (child.restarters or self._running(id) is not None):
@@ -417,13 +415,13 @@ class Engine:
         """
         for spec in specs:
             if isinstance(spec, ChildSpec | SupervisorSpec):
-                child = None if self._spec.is_dynamic else self._children.get(spec.id)
+                child = None if self.spec.is_dynamic else self._children.get(spec.id)
                 if child is None or not child.own_spec.runs_like(spec):
-                    yield spec, self._spec.is_dynamic
+                    yield spec, self.spec.is_dynamic
 
     def update_waits(self, specs: Sequence[Spec]) -> bool:
         """Whether `update_specs` is answered after the operation under way, rather than at once."""
-        return not self._spec.is_dynamic and not update_faults(self._spec, self._path, specs)
+        return not self.spec.is_dynamic and not update_faults(self.spec, self._path, specs)
 
     def update_stops(self, id: str, specs: Sequence[Spec]) -> bool:
         """Whether `update_specs` stops this child."""
@@ -431,11 +429,6 @@ class Engine:
         if child is None or not self.update_waits(specs):
             return False
         return not any(spec.id == id and child.spec.runs_like(spec) for spec in specs)
-
-    def starter(self, id: str) -> object | None:
-        """The request that this child is started for."""
-        child = self._children.get(id)
-        return None if child is None else child.starter
 
     # How requests are served
 
@@ -456,7 +449,7 @@ class Engine:
     def _start_for(self, child: Child, request: object, now: float) -> None:
         """Starts a child for a request: in its turn; at once if the operation under way waits for a delay."""
         child.starter = NO_ANSWER if request is None else request
-        if self._spec.is_dynamic:
+        if self.spec.is_dynamic:
             self._start(child, now)
         else:
             self._children.enter(child, ChildState.STARTING, now)
@@ -525,7 +518,7 @@ class Engine:
         self._children.adopt(child, spec)
         if child.live and child.state is not ChildState.STOPPING and child.lives_by.runs_like(spec):
             child.lives_by = spec
-            self._out.put(Adopt(child.id, spec))
+            self._out.append(Adopt(child.id, spec))
 
     def _replace(self, child: Child, spec: Spec, stop: list[Child], start: list[Child], now: float) -> None:
         """A child that will run something else. A child that is at rest, or is being stopped, stays so."""
@@ -543,8 +536,8 @@ class Engine:
         """Puts the settings of this spec in force; returns the names of those that differ. An operation under way is
         not changed.
         """
-        differ = tuple(name for name in NAMES if getattr(spec, name) != getattr(self._spec, name))
-        self._spec = self._spec.changed(**{name: getattr(spec, name) for name in differ})
+        differ = tuple(name for name in NAMES if getattr(spec, name) != getattr(self.spec, name))
+        self.spec = self.spec.changed(**{name: getattr(spec, name) for name in differ})
         self._budget.change(spec.max_restarts, spec.period, now)
         return differ
 
@@ -552,7 +545,7 @@ class Engine:
 
     def _current(self, id: str, incarnation: int) -> Child | None:
         """The child of this notice, unless the notice is stale."""
-        child = self._children.get(id)
+        child = self._children.by_id.get(id)
         return child if child is not None and child.live and child.incarnation == incarnation else None
 
     def _down(
@@ -588,7 +581,7 @@ class Engine:
         match goal:
             case DesiredState.RESTART:
                 self._children.enter(child, ChildState.RESTARTING, now)
-                if self._spec.is_dynamic:
+                if self.spec.is_dynamic:
                     self._start(child, now)
             case DesiredState.DROP:
                 self._remove(child, reason, now)
@@ -600,9 +593,9 @@ class Engine:
         self, child: Child, goal: DesiredState | None, reason: ExitReason, said: FailureDecision | None, now: float
     ) -> None:
         """A running child ended of its own accord. `goal` is set if its stop was already queued."""
-        table = exit_action(child.spec.restart, reason)
+        table = EXIT_ACTIONS[child.spec.restart, reason.expected]
         wanted = {"restart": True, "stop": False, None: table == "restart"}[said]
-        if wanted and (goal is None or (goal is DesiredState.RESTART and self._spec.is_dynamic)):
+        if wanted and (goal is None or (goal is DesiredState.RESTART and self.spec.is_dynamic)):
             self._restart(child, reason, now)
         elif wanted and goal is DesiredState.RESTART:
             self._join(child, reason, now)
@@ -634,7 +627,7 @@ class Engine:
         if not self._charge(child, cause, now):
             return
         delay = child.fail(self._random)
-        if is_group(self._spec.strategy):
+        if self.spec.strategy in GROUPS:
             self._hold_if_backoff(child, delay, now)
             self._note_backing_off(child, cause, now)
             self._restart_group(child, now)
@@ -646,7 +639,7 @@ class Engine:
 
     def _restart_group(self, cause: Child, now: float) -> None:
         """Stops the members that are up and starts them with the cause (rule 6)."""
-        members = group(self._spec.strategy, self._children.order(), self._children.place(cause))
+        members = group(self.spec.strategy, self._children.order(), self._children.place(cause))
         up = [each for each in members if each.live and each.state is not ChildState.STOPPING]
         for each in up:
             # An update before this restart may have marked the member to be dropped: it stays so.
@@ -685,7 +678,7 @@ class Engine:
         delay = child.fail(self._random)
         asked = child.starter is not None
         own_start = self._phase is SupervisorPhase.STARTING and not child.ever_up
-        if asked or not (is_group(self._spec.strategy) or own_start):
+        if asked or not (self.spec.strategy in GROUPS or own_start):
             self._wait_alone(child, delay, now)
             self._note_backing_off(child, reason, now)
             self._advance(now)
@@ -694,7 +687,7 @@ class Engine:
         self._note_backing_off(child, reason, now)
         operation = self._under_way()
         again: list[Child] = []
-        if self._spec.strategy == "one_for_all" and child.ever_up:
+        if self.spec.strategy == "one_for_all" and child.ever_up:
             again = [each for each in operation.started if each.live and each.state is ChildState.RUNNING]
             operation.started.clear()
         for each in again:
@@ -704,24 +697,23 @@ class Engine:
     def _after_own_end(self, child: Child, now: float) -> None:
         """A child ended of its own accord and will not restart: that may end the supervisor (rule 21)."""
         alive = self._children.significant_alive()
-        mode = self._spec.auto_shutdown
+        mode = self.spec.auto_shutdown
         if shuts_down(mode, significant=child.spec.significant, others_alive=alive):
-            self._out.note(AutoShutdown(self._path_of(child), now, child.id))
+            self._out.append(Note(AutoShutdown(self._path_of(child), now, child.id)))
             self._end(Shutdown("auto_shutdown"), now)
 
     # The limit of restarts
 
     def _charge(self, child: Child, cause: ExitReason, now: float) -> bool:
         """Whether the budget allows one more restart of this child. If not, carries out the limit (rules 8 to 10)."""
-        own = child.spec.own_restarts
-        budget = self._spec if own is None else own
+        budget = self.spec if child.own_budget is None else child.own_budget
         most, period = budget.max_restarts, budget.period
         if most is None or self._budget.grants(child, most, period, now):
             return True
         limit = RestartLimitExceeded(self._path, child.id, most, period, cause)
         dropped = child.spec.dropped_at_limit
         scope: Literal["supervisor", "child"] = "child" if dropped else "supervisor"
-        self._out.note(GaveUp(self._path_of(child), now, child.id, scope, most, period, cause))
+        self._out.append(Note(GaveUp(self._path_of(child), now, child.id, scope, most, period, cause)))
         if dropped:
             self._remove(child, limit, now)
             self._again(now)
@@ -782,7 +774,7 @@ class Engine:
         if until is None:
             child = operation.next_to_start()
         else:
-            child = operation.next_before_the_wait() if self._spec.strategy == "rest_for_one" else None
+            child = operation.next_before_the_wait() if self.spec.strategy == "rest_for_one" else None
         if child is not None:
             operation.starting = child
             self._start(child, now)
@@ -822,7 +814,7 @@ class Engine:
         """The supervisor's own start is complete, if it was not before."""
         if self._phase is SupervisorPhase.STARTING:
             self._phase = SupervisorPhase.UP
-            self._out.put(Ready())
+            self._out.append(Ready())
 
     # The end of the supervisor
 
@@ -840,7 +832,7 @@ class Engine:
                 child.goal = DesiredState.DROP
             else:
                 self._remove(child, reason, now)
-        if self._spec.is_dynamic:
+        if self.spec.is_dynamic:
             # Unordered children stop in parallel, under one timer of the edge (rule 6).
             for child in self._children:
                 self._stop(child, DesiredState.DROP, now)
@@ -869,9 +861,9 @@ class Engine:
             return
         self._phase = SupervisorPhase.ENDED
         if isinstance(self._outcome, ChildStartError):
-            self._out.put(StartFailedSelf(self._outcome))
+            self._out.append(StartFailedSelf(self._outcome))
         else:
-            self._out.put(ExitSelf(self._outcome))
+            self._out.append(ExitSelf(self._outcome))
 
     # One child
 
@@ -887,15 +879,16 @@ class Engine:
         self._children.enter(child, coming, now)
         if coming is ChildState.RESTARTING:
             child.restarts += 1
-            self._out.note(Restarting(self._path_of(child), now, child.id, child.incarnation, child.attempt))
-        self._out.put(Start(child.id, child.spec, child.incarnation, child.has_cell))
+            path = f"{self._path}/{child.id}"
+            self._out.append(Note(Restarting(path, now, child.id, child.incarnation, child.attempt)))
+        self._out.append(Start(child.id, child.spec, child.incarnation, child.has_cell, child.starter))
         child.has_cell = True
 
     def _stop(self, child: Child, goal: DesiredState, now: float) -> None:
         child.goal = goal
         if child.state is not ChildState.STOPPING:
             self._children.enter(child, ChildState.STOPPING, now)
-            self._out.put(Stop(child.id, child.incarnation, child.lives_by.shutdown))
+            self._out.append(Stop(child.id, child.incarnation, child.lives_by.shutdown))
 
     def _wait_alone(self, child: Child, delay: float, now: float) -> None:
         """The child waits for its next attempt, whatever its siblings do."""
@@ -926,22 +919,22 @@ class Engine:
         """The child is not up and will not be started by itself. The spec of a temporary child, and of a dynamic
         supervisor's, is dropped (rule 6).
         """
-        if child.spec.restart == "temporary" or self._spec.is_dynamic:
+        if child.spec.restart == "temporary" or self.spec.is_dynamic:
             self._remove(child, reason, now)
             return
         self._cancel(child)
         self._children.enter(child, state, now)
         if child.has_cell:
             child.has_cell, child.ref = False, None
-            self._out.put(Close(child.id))
+            self._out.append(Close(child.id))
         self._settle(child, reason)
 
     def _remove(self, child: Child, reason: ExitReason, now: float) -> None:
         """Forgets the child and its spec."""
         self._cancel(child)
-        self._children.remove(child, now, fresh_id=self._spec.is_dynamic)
-        self._out.put(Drop(child.id))
-        self._out.note(Dropped(self._path_of(child), now, child.id, reason))
+        self._children.remove(child, now, fresh_id=self.spec.is_dynamic)
+        self._out.append(Drop(child.id))
+        self._out.append(Note(Dropped(self._path_of(child), now, child.id, reason)))
         self._settle(child, reason)
 
     def _is_up(self, child: Child, state: ChildState, now: float, ref: object | None) -> None:
@@ -976,8 +969,10 @@ class Engine:
     def _note_backing_off(self, child: Child, cause: ExitReason, now: float) -> None:
         if child.until is not None and child.delay is not None:
             path, number = self._path_of(child), child.incarnation
-            self._out.note(BackingOff(path, now, child.id, number, cause, child.attempt, child.delay, child.until))
+            self._out.append(
+                Note(BackingOff(path, now, child.id, number, cause, child.attempt, child.delay, child.until))
+            )
 
     def _note_restart_failed(self, child: Child, reason: ExitReason, now: float) -> None:
         path, number = self._path_of(child), child.incarnation
-        self._out.note(RestartFailed(path, now, child.id, number, reason, child.attempt))
+        self._out.append(Note(RestartFailed(path, now, child.id, number, reason, child.attempt)))
