@@ -400,8 +400,8 @@ MUTATIONS = (
         "a message that crashes is progress",
         8,
         _OUTCOMES,
-        "        cell.made_no_progress()\n    if cell.noted or",
-        "        pass\n    if cell.noted or",
+        "return present and type(envelope.message) not in OF_THE_SYSTEM_LANE",
+        "return False",
     ),
     Mutation(
         "what was handled before the last restart is progress",
@@ -684,12 +684,12 @@ MUTATIONS = (
         "an actor is gone before what it started",
         18,
         _CELL,
-        """        if self.children:
-            self.runtime.when_childless(self, partial(self._feed_to, self.incarnation, LifeEvent.CHILDLESS))
-        else:
-            self._feed(LifeEvent.CHILDLESS)
+        """        if not self.children:
+            return LifeEvent.CHILDLESS
+        self.runtime.when_childless(self, partial(self._feed_to, self.incarnation, LifeEvent.CHILDLESS))
+        return None
 """,
-        "        self._feed(LifeEvent.CHILDLESS)\n",
+        "        return LifeEvent.CHILDLESS\n",
     ),
     Mutation(
         "timers of a killed supervisor go on",

@@ -27,6 +27,7 @@ from actors.errors import (
     CallTimeout,
     HandlerTimeout,
     NoMailbox,
+    PlaceLost,
     RuntimeStopped,
     UnhandledMessage,
     crashed_by,
@@ -112,11 +113,8 @@ def refuse(cell: Cell, envelope: Envelope, why: str, error: BaseException) -> No
     """
     if type(envelope.message) is Continue:
         return  # a hook of the actor's own, which has no sender
-    if not getattr(envelope, "aside", False):
-        _refuse(cell, envelope, why, error)
-
-
-def _refuse(cell: Cell, envelope: Envelope, why: str, error: BaseException) -> None:
+    if getattr(envelope, "aside", False):
+        return
     if envelope.reply is not None:
         settle_failure(envelope.reply, error, cell.path)
     dead_letter(cell, envelope.message, why, envelope, error)
@@ -178,9 +176,12 @@ def dispose(cell: Cell, culprit: Envelope, reason: ExitReason) -> bool:
         culprit.crashes = getattr(culprit, "crashes", 0) + 1
     else:
         error, why = ActorDeadError(cell.path, reason, culprit.message, begun=True), "killed"
-    fate = fate_of(culprit, reason, cell.props.redeliver, supervised=cell.supervised)
+    redeliver = cell.props.redeliver
+    fate = fate_of(culprit, reason, redeliver, supervised=cell.supervised) if redeliver else Fate.REFUSED
     if fate is Fate.REFUSED:
-        _refuse(cell, culprit, why, error)
+        if culprit.reply is not None:
+            settle_failure(culprit.reply, error, cell.path)
+        dead_letter(cell, culprit.message, why, culprit, error)
         return False
     event = Redelivered if fate is Fate.REDELIVERED else Quarantined
     told = event(cell.path, cell.runtime.now(), culprit.message, culprit.crashes, error)
@@ -235,7 +236,8 @@ def came_late(cell: Cell, incarnation: int) -> None:
 def settle(cell: Cell, envelope: Envelope, result: object, error: BaseException | None, incarnation: int) -> None:
     """The coroutine of a handler has ended, one way or the other."""
     if error is not None:
-        failed(cell, envelope, error, incarnation)
+        if failed(cell, envelope, error, incarnation):
+            cell.made_no_progress()
         return
     if envelope.reply is not None:
         answer(cell, envelope, result)
@@ -243,18 +245,18 @@ def settle(cell: Cell, envelope: Envelope, result: object, error: BaseException 
         note(cell, envelope, "done")
 
 
-def failed(cell: Cell, envelope: Envelope, error: BaseException, incarnation: int) -> None:
-    """A handler raised: an answer where the class says so, a crash otherwise. A Ctrl-C goes on to the program."""
+def failed(cell: Cell, envelope: Envelope, error: BaseException, incarnation: int) -> bool:
+    """A handler raised: an answer where the class says so, a crash otherwise. A Ctrl-C goes on to the program. Returns
+    whether the message is to count as one that is no progress of the incarnation.
+    """
     if type(error) is KeyboardInterrupt:
         hand_on(error)
     if getattr(envelope, "settled", False):
         came_late(cell, incarnation)
-        return
+        return False
     present = incarnation == cell.incarnation
     if cell.possessions is not None and cell.possessions.replies:
         envelope.reply = taken_by_user(cell, envelope) or envelope.reply
-    if present and type(envelope.message) not in OF_THE_SYSTEM_LANE:
-        cell.made_no_progress()
     if cell.noted or cell.runtime.observed:
         note(cell, envelope, "failed")
     if isinstance(error, cell.kind.answers):
@@ -270,6 +272,7 @@ def failed(cell: Cell, envelope: Envelope, error: BaseException, incarnation: in
         refuse(cell, envelope, "killed", error)
     if cell.runtime.observer is not None:
         cell.runtime.observer.decided(cell, envelope)
+    return present and type(envelope.message) not in OF_THE_SYSTEM_LANE
 
 
 def taken_by_user(cell: Cell, envelope: Envelope) -> TakenReply | None:
@@ -317,7 +320,8 @@ def crash(cell: Cell, envelope: Envelope | None, error: BaseException) -> None:
         cell.hold()  # until the loop thread decides
         cell.runtime.control_call(_crash_if_present, cell, cell.incarnation, envelope, error)
     else:
-        cell.crash(crashed_by(cell.path, error), envelope)
+        reason = crashed_by(cell.path, error) if isinstance(error, PlaceLost) else Crashed(error)
+        cell.crash(reason, envelope)
 
 
 def crash_by_owned_task(

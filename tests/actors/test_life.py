@@ -28,7 +28,7 @@ ABORTING   -        -        -        -        -         ABORTING -        ABORT
 ENDING     -        -        -        -        -         ENDING   -        ENDING   HALTING  -        -       ENDED     -      -        -
 FAILING    -        -        -        -        -         FAILING  -        FAILING  ABORTING -        -       ENDED     -      -        -
 DECLINING  -        -        -        -        -         DECLINING -       DECLINING ABORTING -       -       DOWN      -      -        -
-ENDED      -        -        -        -        -         ENDED    -        ENDED    -        -        -       -         DOWN   CLOSED   -
+ENDED      STARTING -        -        -        -         ENDED    -        ENDED    -        -        -       -         DOWN   CLOSED   -
 DOWN       STARTING -        -        -        -         DOWN     -        DOWN     -        -        -       -         -      CLOSED   -
 CLOSED     -        -        -        -        -         -        -        CLOSED   -        -        -       -         -      -        -
 """  # noqa: E501 - a table
@@ -89,7 +89,7 @@ def test_a_kill_ends_every_life_without_help_of_the_actor(supervisor: bool) -> N
 @pytest.mark.parametrize("supervisor", KINDS)
 def test_what_raised_is_a_reason_or_refused_in_every_phase(supervisor: bool) -> None:
     """No message whose handler raised is lost, whenever the loop thread hears of it."""
-    deciding = {LifeEffect.FAREWELL, LifeEffect.HALT, LifeEffect.END_BELOW}
+    deciding = {LifeEffect.BREAK, LifeEffect.HALT, LifeEffect.END_BELOW}
     for phase in set(Phase) - {Phase.NEW}:
         found = transition(phase, LifeEvent.CRASH, supervisor=supervisor)
         if found is None:
