@@ -44,7 +44,7 @@ class ActorType:
     """Whether it has a hook for the start: `on_start`."""
     hears_of_its_end = hears_of_its_crash = True
     """Whether it has a hook for an orderly end, and for a crash: `on_stop`, `on_failure`."""
-    disposes = True
+    disposes = False
     """Whether something is left to do when an instance is given up."""
 
     def __init__(self, actor_class: type[Any]) -> None:

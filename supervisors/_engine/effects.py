@@ -5,10 +5,11 @@ The edge keeps a child's cell (ref, path, name, queue) from its first `Start` un
 
 from __future__ import annotations
 
+from collections import deque
 from typing import Literal
 
 from actors.spi import ExitReason, Record
-from supervisors._engine.child import Child
+from supervisors._engine.children import Child
 from supervisors._engine.operation import Operation
 from supervisors._specs.spec import Grace, Spec
 from supervisors.errors import ChildStartError, SupervisionError
@@ -121,18 +122,15 @@ Effect = (
 )
 
 
-class EffectList(list[Effect]):
-    """The effects of one input in order. Keeps the owners of the timers that are armed."""
+class EffectList(deque[Effect]):
+    """The effects of one input in order: the edge takes them from the left. Keeps the owners of the timers that are
+    armed.
+    """
 
     def __init__(self) -> None:
+        super().__init__()
         self._owners: dict[int, Child | Operation] = {}
         self._last_token = 0
-
-    def take(self) -> list[Effect]:
-        """The effects since the last call."""
-        effects = self[:]
-        self.clear()
-        return effects
 
     def answer(self, request: object | None, value: object) -> None:
         """The request succeeded, if there is one."""

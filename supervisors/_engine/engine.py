@@ -1,6 +1,6 @@
 """The supervisor as a pure, event-driven state machine: supervision rules 1 to 25.
 
-An input is a notice, a request or a timer. It returns the effects that the edge has to carry out, in order. The engine
+An input is a notice, a request or a timer. It leaves in `effects` what the edge has to carry out, in order. The engine
 reads no clock, uses no global random, does not wait and does no input or output. `now` is in seconds of a monotonic
 clock. A late edge does no harm: a notice about an old incarnation, a second notice of the same exit and a disarmed
 timer have no effect.
@@ -20,14 +20,12 @@ from typing import Literal
 
 from actors.spi import ExitReason, Normal, RestartLimitExceeded, Shutdown
 from supervisors._engine.budget import Budget
-from supervisors._engine.child import WAITING, Child, ChildCounts, ChildInfo, ChildState, DesiredState
-from supervisors._engine.children import Children
+from supervisors._engine.children import WAITING, Child, ChildCounts, ChildInfo, Children, ChildState, DesiredState
 from supervisors._engine.effects import (
     NO_ANSWER,
     Adopt,
     Close,
     Drop,
-    Effect,
     EffectList,
     ExitSelf,
     FailureDecision,
@@ -87,12 +85,13 @@ class Engine:
         """Whether this life of the supervisor was progress: the child that made it give up had made progress."""
         self._template = None if spec.template is None else Template(spec.template)
         self._operation: Operation | None = None
-        self._outcome: ExitReason | ChildStartError = Shutdown()
-        self._out = EffectList()
+        self.effectscome: ExitReason | ChildStartError = Shutdown()
+        self.effects = EffectList()
+        """What the edge has to carry out, in order, before the next input."""
 
     # Inputs from the edge
 
-    def start(self, now: float) -> list[Effect]:
+    def start(self, now: float) -> None:
         """Starts the children in order (rule 1), for a dynamic supervisor those that it begins with (rule 25). `Ready`
         follows, or `StartFailedSelf` (rule 2).
         """
@@ -104,27 +103,26 @@ class Engine:
                     spec, id = self._template.instance(args)
                     children.append(self._children.add(id, spec, now))
             self._merge((), children, now)
-        return self._out.take()
 
-    def shutdown(self, reason: ExitReason, now: float) -> list[Effect]:
+    def shutdown(self, reason: ExitReason, now: float) -> None:
         """Cancels what waits, stops all children, then exits with this reason (rules 12, 17 and 18)."""
         self._end(reason, now)
-        return self._out.take()
 
-    def abandon(self) -> list[Effect]:
-        """Refuses the requests that wait: the supervisor has terminated, perhaps by a kill."""
+    def abandon(self) -> None:
+        """Refuses the requests that wait: the supervisor has terminated, perhaps by a kill. What was decided before and
+        is not carried out is dropped.
+        """
+        self.effects.clear()
         self._phase = SupervisorPhase.ENDED
         self._abandon_operation()
         for child in self._children:
             self._refuse_all(child)
-        return self._out.take()
 
-    def adopt(self, spec: SupervisorSpec, now: float) -> list[Effect]:
+    def adopt(self, spec: SupervisorSpec, now: float) -> None:
         """Takes the settings, or the template of a dynamic supervisor, from a spec that its own supervisor gives it."""
         self._take_settings(spec, now)
         if self._template is not None and spec.template is not None:
             self._template.spec = spec.template
-        return self._out.take()
 
     def settle(self, id: str, spec: Spec, template: Spec | None) -> None:
         """The class of a child is found, and has defaults for the options that its spec was not given: `spec` has them,
@@ -137,11 +135,11 @@ class Engine:
         if template is not None and self._template is not None:
             self._template.spec = template
 
-    def started(self, id: str, incarnation: int, now: float, ref: object | None = None) -> list[Effect]:
+    def started(self, id: str, incarnation: int, now: float, ref: object | None = None) -> None:
         """The incarnation is up. `ref` is its address, and the answer to `start_child`."""
         child = self._current(id, incarnation)
         if child is None or child.state is ChildState.RUNNING:
-            return self._out.take()
+            return
         if child.state is not ChildState.STOPPING:
             operation = self._operation
             if operation is not None:
@@ -151,44 +149,41 @@ class Engine:
             again = child.state is ChildState.RESTARTING
             self._is_up(child, ChildState.RUNNING, now, ref)
             if again:
-                self._out.append(Note(Restarted(f"{self._path}/{id}", now, id, incarnation, child.attempt)))
+                self.effects.append(Note(Restarted(f"{self._path}/{id}", now, id, incarnation, child.attempt)))
             if operation is not None:
                 self._advance(now)
         elif child.missed:
             # It came up and terminated before the order to stop reached it: the coming exit is its own.
             self._is_up(child, ChildState.STOPPING, now, ref)
-        return self._out.take()
 
     def start_failed(
         self, id: str, incarnation: int, reason: ExitReason, now: float, decision: FailureDecision | None = None
-    ) -> list[Effect]:
+    ) -> None:
         """The incarnation did not come up (rules 2, 4, 14 and 15). The decision "stop" ends the attempts."""
         child = self._current(id, incarnation)
         if child is not None and child.state is not ChildState.RUNNING:
             self._down(child, reason, decision, now)
-        return self._out.take()
 
-    def declined(self, id: str, incarnation: int, now: float) -> list[Effect]:
+    def declined(self, id: str, incarnation: int, now: float) -> None:
         """The incarnation raised `IgnoreStart` (rule 3)."""
         child = self._current(id, incarnation)
         if child is None or child.state is ChildState.RUNNING:
-            return self._out.take()
+            return
         if child.goal is not None:
             # Its stop is under way or queued, and not necessary any more.
             child.missed = False
             self._children.enter(child, ChildState.STOPPING, now)
             self._down(child, Normal(), None, now)
-            return self._out.take()
+            return
         if self._operation is not None:
             self._operation.leave(child)
         child.live = False
         for request in (child.starter, *child.restarters):
-            self._out.answer(request, None)
+            self.effects.answer(request, None)
         child.starter = None
         child.restarters = ()
         self._rest(child, ChildState.DECLINED, Normal(), now)
         self._advance(now)
-        return self._out.take()
 
     def exited(
         self,
@@ -199,7 +194,7 @@ class Engine:
         decision: FailureDecision | None = None,
         handled: int = 0,
         healthy: bool = False,
-    ) -> list[Effect]:
+    ) -> None:
         """The incarnation has terminated. `handled` is how many messages it handled without failure; `healthy`: whether
         it said itself that it works.
 
@@ -209,29 +204,26 @@ class Engine:
         child = self._current(id, incarnation)
         if child is not None:
             self._down(child, reason, decision, now, handled, healthy)
-        return self._out.take()
 
-    def missed(self, id: str, incarnation: int) -> list[Effect]:
+    def missed(self, id: str, incarnation: int) -> None:
         """The incarnation terminated before the order to stop reached it: the exit that will be reported is its own
         (rules 7 and 12).
         """
         child = self._current(id, incarnation)
         if child is not None:
             child.missed = True
-        return self._out.take()
 
-    def due(self, token: int, now: float) -> list[Effect]:
+    def due(self, token: int, now: float) -> None:
         """The timer of this token has fired (rules 11, 12 and 14)."""
-        owner = self._out.fired(token)
+        owner = self.effects.fired(token)
         if isinstance(owner, Child):
             self._start(owner, now)
         elif owner is not None:
             self._waited(owner, now)
-        return self._out.take()
 
     # Requests (rules 16, 23 and 25)
 
-    def start_child(self, what: Spec | Args | TaskCall, request: object, now: float) -> list[Effect]:
+    def start_child(self, what: Spec | Args | TaskCall, request: object, now: float) -> None:
         """Starts one more child. The answer is its ref once it is up, or None if it declined (rules 1 and 3).
 
         A static supervisor takes a spec, a dynamic one extra arguments for its template, a task supervisor a
@@ -239,43 +231,41 @@ class Engine:
         """
         error = start_error(self.spec, self._path, self._children, what, ending=self.is_ending)
         if error is not None:
-            self._out.refuse(request, error)
-            return self._out.take()
+            self.effects.refuse(request, error)
+            return
         try:
             child = self._new_child(what, now)
         except SpecError as fault:
-            self._out.refuse(request, fault)
+            self.effects.refuse(request, fault)
         else:
             child.undo = DesiredState.DROP
             self._start_for(child, request, now)
-        return self._out.take()
 
-    def terminate_child(self, id: str, request: object, now: float) -> list[Effect]:
+    def terminate_child(self, id: str, request: object, now: float) -> None:
         """Stops a child without a restart, or cancels its pending restart (rule 16). Idempotent; answered when the
         child has terminated.
 
         The spec is kept, except that of a temporary child and of a dynamic supervisor's. Refused with NotFound.
         """
         if self._refused_while_ending(request):
-            return self._out.take()
+            return
         child = self._children.get(id)
         if child is None:
             if self._template is not None and self._template.has_issued(id):
-                self._out.answer(request, None)  # it has terminated already
+                self.effects.answer(request, None)  # it has terminated already
             else:
-                self._out.refuse(request, NotFound(self._path, id))
+                self.effects.refuse(request, NotFound(self._path, id))
         elif child.live:
             child.stoppers += (request,)
             self._terminate(child, now)
         elif child.state in (ChildState.STOPPED, ChildState.DECLINED):
-            self._out.answer(request, None)
+            self.effects.answer(request, None)
         else:
             self._rest(child, ChildState.STOPPED, Shutdown("terminate_child"), now)
-            self._out.answer(request, None)
+            self.effects.answer(request, None)
             self._again(now)
-        return self._out.take()
 
-    def restart_child(self, id: str, request: object, now: float, running: bool = False) -> list[Effect]:
+    def restart_child(self, id: str, request: object, now: float, running: bool = False) -> None:
         """Starts a child that is stopped or declined. With `running`, stops a child that runs, and starts it again:
         that is not counted, and a start that fails is tried again as after any restart.
 
@@ -288,28 +278,24 @@ class Engine:
             else:
                 up.goal = DesiredState.RESTART
                 self._merge((up,), (up,), now)
-            return self._out.take()
+            return
         child = self._at_rest(id, request)
         if child is not None:
             child.undo = DesiredState.REST
             if self._operation is not None and child in self._operation.started:
                 self._operation.started.remove(child)
             self._start_for(child, request, now)
-        return self._out.take()
 
-    def delete_child(self, id: str, request: object, now: float) -> list[Effect]:
+    def delete_child(self, id: str, request: object, now: float) -> None:
         """Forgets the spec of a child that is stopped or declined. Refused with ChildRunning, ChildRestarting or
         NotFound.
         """
         child = self._at_rest(id, request)
         if child is not None:
             self._remove(child, Shutdown("delete_child"), now)
-            self._out.answer(request, None)
-        return self._out.take()
+            self.effects.answer(request, None)
 
-    def update_specs(
-        self, specs: Sequence[Spec], request: object, now: float, found: Sequence[SpecFault] = ()
-    ) -> list[Effect]:
+    def update_specs(self, specs: Sequence[Spec], request: object, now: float, found: Sequence[SpecFault] = ()) -> None:
         """Replaces the specs: stops removed children in reverse order, restarts changed ones, starts new ones in order.
 
         A change of policy, or of the settings of a supervisor below, is adopted without a restart. A child that is not
@@ -317,31 +303,29 @@ class Engine:
         template of future children. Refused with SpecError, also for the faults that were `found` elsewhere.
         """
         if self._refused_while_ending(request):
-            return self._out.take()
+            return
         if faults := [*update_faults(self.spec, self._path, specs), *found]:
-            self._out.refuse(request, SpecError(faults))
+            self.effects.refuse(request, SpecError(faults))
         elif self._template is not None:
             self._template.spec = specs[0]
-            self._out.answer(request, Reconciliation((), (), (specs[0].id,), ()))
+            self.effects.answer(request, Reconciliation((), (), (specs[0].id,), ()))
         else:
             self._reconcile(specs, request, now)
-        return self._out.take()
 
-    def update_settings(self, given: Mapping[str, object], request: object, now: float) -> list[Effect]:
+    def update_settings(self, given: Mapping[str, object], request: object, now: float) -> None:
         """Changes settings of the supervisor itself, without a restart. The answer names those that differ.
 
         Refused with SpecError if they do not fit its children.
         """
         if self._refused_while_ending(request):
-            return self._out.take()
+            return
         try:
             children = [] if self.spec.is_dynamic else [child.own_spec for child in self._children]
             spec = with_settings(self.spec, self._path, children, given)
         except SpecError as error:
-            self._out.refuse(request, error)
+            self.effects.refuse(request, error)
         else:
-            self._out.answer(request, self._take_settings(spec, now))
-        return self._out.take()
+            self.effects.answer(request, self._take_settings(spec, now))
 
     # Queries
 
@@ -434,7 +418,7 @@ class Engine:
 
     def _refused_while_ending(self, request: object) -> bool:
         if self.is_ending:
-            self._out.refuse(request, ShuttingDown(self._path))
+            self.effects.refuse(request, ShuttingDown(self._path))
             return True
         return False
 
@@ -474,13 +458,13 @@ class Engine:
             return None
         child = self._children.get(id)
         if child is None:
-            self._out.refuse(request, NotFound(self._path, id))
+            self.effects.refuse(request, NotFound(self._path, id))
         elif child.state in (ChildState.STOPPED, ChildState.DECLINED):
             return child
         elif child.state in WAITING or child.goal is DesiredState.RESTART:
-            self._out.refuse(request, ChildRestarting(self._path, id))
+            self.effects.refuse(request, ChildRestarting(self._path, id))
         else:
-            self._out.refuse(request, ChildRunning(self._path, id))
+            self.effects.refuse(request, ChildRunning(self._path, id))
         return None
 
     def _reconcile(self, specs: Sequence[Spec], request: object, now: float) -> None:
@@ -518,7 +502,7 @@ class Engine:
         self._children.adopt(child, spec)
         if child.live and child.state is not ChildState.STOPPING and child.lives_by.runs_like(spec):
             child.lives_by = spec
-            self._out.append(Adopt(child.id, spec))
+            self.effects.append(Adopt(child.id, spec))
 
     def _replace(self, child: Child, spec: Spec, stop: list[Child], start: list[Child], now: float) -> None:
         """A child that will run something else. A child that is at rest, or is being stopped, stays so."""
@@ -699,7 +683,7 @@ class Engine:
         alive = self._children.significant_alive()
         mode = self.spec.auto_shutdown
         if shuts_down(mode, significant=child.spec.significant, others_alive=alive):
-            self._out.append(Note(AutoShutdown(self._path_of(child), now, child.id)))
+            self.effects.append(Note(AutoShutdown(self._path_of(child), now, child.id)))
             self._end(Shutdown("auto_shutdown"), now)
 
     # The limit of restarts
@@ -713,7 +697,7 @@ class Engine:
         limit = RestartLimitExceeded(self._path, child.id, most, period, cause)
         dropped = child.spec.dropped_at_limit
         scope: Literal["supervisor", "child"] = "child" if dropped else "supervisor"
-        self._out.append(Note(GaveUp(self._path_of(child), now, child.id, scope, most, period, cause)))
+        self.effects.append(Note(GaveUp(self._path_of(child), now, child.id, scope, most, period, cause)))
         if dropped:
             self._remove(child, limit, now)
             self._again(now)
@@ -748,7 +732,7 @@ class Engine:
         """The members or their delays have changed: measures the wait anew, if there is one."""
         operation = self._operation
         if operation is not None:
-            self._out.disarm(operation)
+            self.effects.disarm(operation)
             operation.show_due()
         self._advance(now)
 
@@ -785,7 +769,7 @@ class Engine:
 
     def _wait_together(self, operation: Operation, until: float, now: float) -> None:
         """A group waits for the longest delay of its failed members (rule 12)."""
-        operation.token = self._out.arm(operation, max(0.0, until - now))
+        operation.token = self.effects.arm(operation, max(0.0, until - now))
         waiting = operation.to_start()
         if all(child.starter is not None for child in waiting):
             self._is_ready()  # a start that a request asks for is not part of its own start (rule 1)
@@ -806,7 +790,7 @@ class Engine:
     def _complete(self, operation: Operation) -> None:
         self._operation = None
         for request, value in operation.requests:
-            self._out.answer(request, value)
+            self.effects.answer(request, value)
         self._is_ready()
         self._finish_if_empty()
 
@@ -814,7 +798,7 @@ class Engine:
         """The supervisor's own start is complete, if it was not before."""
         if self._phase is SupervisorPhase.STARTING:
             self._phase = SupervisorPhase.UP
-            self._out.append(Ready())
+            self.effects.append(Ready())
 
     # The end of the supervisor
 
@@ -822,7 +806,7 @@ class Engine:
         """Stops all children and then ends with this outcome (rules 10, 17 and 18). The first outcome counts."""
         if self.is_ending:
             return
-        self._phase, self._outcome = SupervisorPhase.ENDING, outcome
+        self._phase, self.effectscome = SupervisorPhase.ENDING, outcome
         self._abandon_operation()
         reason = Shutdown() if isinstance(outcome, ChildStartError) else outcome
         for child in list(self._children):
@@ -843,15 +827,15 @@ class Engine:
     def _abandon_operation(self) -> None:
         operation, self._operation = self._operation, None
         if operation is not None:
-            self._out.disarm(operation)
+            self.effects.disarm(operation)
             for request, _ in operation.requests:
-                self._out.refuse(request, ShuttingDown(self._path))
+                self.effects.refuse(request, ShuttingDown(self._path))
 
     def _refuse_all(self, child: Child) -> None:
         if child.starter is None and not child.stoppers and not child.restarters:
             return
         for request in (child.starter, *child.stoppers, *child.restarters):
-            self._out.refuse(request, ShuttingDown(self._path))
+            self.effects.refuse(request, ShuttingDown(self._path))
         child.starter = None
         child.stoppers = ()
         child.restarters = ()
@@ -860,10 +844,10 @@ class Engine:
         if self._phase is not SupervisorPhase.ENDING or len(self._children) > 0:
             return
         self._phase = SupervisorPhase.ENDED
-        if isinstance(self._outcome, ChildStartError):
-            self._out.append(StartFailedSelf(self._outcome))
+        if isinstance(self.effectscome, ChildStartError):
+            self.effects.append(StartFailedSelf(self.effectscome))
         else:
-            self._out.append(ExitSelf(self._outcome))
+            self.effects.append(ExitSelf(self.effectscome))
 
     # One child
 
@@ -880,21 +864,21 @@ class Engine:
         if coming is ChildState.RESTARTING:
             child.restarts += 1
             path = f"{self._path}/{child.id}"
-            self._out.append(Note(Restarting(path, now, child.id, child.incarnation, child.attempt)))
-        self._out.append(Start(child.id, child.spec, child.incarnation, child.has_cell, child.starter))
+            self.effects.append(Note(Restarting(path, now, child.id, child.incarnation, child.attempt)))
+        self.effects.append(Start(child.id, child.spec, child.incarnation, child.has_cell, child.starter))
         child.has_cell = True
 
     def _stop(self, child: Child, goal: DesiredState, now: float) -> None:
         child.goal = goal
         if child.state is not ChildState.STOPPING:
             self._children.enter(child, ChildState.STOPPING, now)
-            self._out.append(Stop(child.id, child.incarnation, child.lives_by.shutdown))
+            self.effects.append(Stop(child.id, child.incarnation, child.lives_by.shutdown))
 
     def _wait_alone(self, child: Child, delay: float, now: float) -> None:
         """The child waits for its next attempt, whatever its siblings do."""
         child.due = child.until = now + delay
         self._children.enter(child, ChildState.BACKING_OFF, now)
-        child.token = self._out.arm(child, delay)
+        child.token = self.effects.arm(child, delay)
 
     def _hold(self, child: Child, delay: float, now: float) -> None:
         """The operation under way waits for the delay of this child, and then starts it (rule 12)."""
@@ -911,7 +895,7 @@ class Engine:
 
     def _cancel(self, child: Child) -> None:
         """Cancels every planned start of this child."""
-        self._out.disarm(child)
+        self.effects.disarm(child)
         child.queued, child.due, child.until = False, None, None
         child.forget_failures()
 
@@ -926,53 +910,53 @@ class Engine:
         self._children.enter(child, state, now)
         if child.has_cell:
             child.has_cell, child.ref = False, None
-            self._out.append(Close(child.id))
+            self.effects.append(Close(child.id))
         self._settle(child, reason)
 
     def _remove(self, child: Child, reason: ExitReason, now: float) -> None:
         """Forgets the child and its spec."""
         self._cancel(child)
         self._children.remove(child, now, fresh_id=self.spec.is_dynamic)
-        self._out.append(Drop(child.id))
-        self._out.append(Note(Dropped(self._path_of(child), now, child.id, reason)))
+        self.effects.append(Drop(child.id))
+        self.effects.append(Note(Dropped(self._path_of(child), now, child.id, reason)))
         self._settle(child, reason)
 
     def _is_up(self, child: Child, state: ChildState, now: float, ref: object | None) -> None:
         child.ever_up, child.up_since, child.ref = True, now, ref
         self._children.enter(child, state, now)
         if child.starter is not None:
-            self._out.answer(child.starter, ref)
+            self.effects.answer(child.starter, ref)
             child.starter = None
         for request in child.restarters:
-            self._out.answer(request, ref)
+            self.effects.answer(request, ref)
         child.restarters = ()
 
     def _settle(self, child: Child, reason: ExitReason) -> None:
         """Settles the requests that waited for the child: it has stopped, so its start has failed."""
         self._refuse_start(child, reason)
         for request in child.stoppers:
-            self._out.answer(request, None)
+            self.effects.answer(request, None)
         child.stoppers = ()
 
     def _refuse_start(self, child: Child, reason: ExitReason) -> None:
         if child.starter is not None:
-            self._out.refuse(child.starter, ChildStartError(self._path_of(child), reason))
+            self.effects.refuse(child.starter, ChildStartError(self._path_of(child), reason))
             child.starter = None
         if child.restarters:
             self._refuse_restart(child, reason)
 
     def _refuse_restart(self, child: Child, reason: ExitReason) -> None:
         for request in child.restarters:
-            self._out.refuse(request, ChildStartError(self._path_of(child), reason))
+            self.effects.refuse(request, ChildStartError(self._path_of(child), reason))
         child.restarters = ()
 
     def _note_backing_off(self, child: Child, cause: ExitReason, now: float) -> None:
         if child.until is not None and child.delay is not None:
             path, number = self._path_of(child), child.incarnation
-            self._out.append(
+            self.effects.append(
                 Note(BackingOff(path, now, child.id, number, cause, child.attempt, child.delay, child.until))
             )
 
     def _note_restart_failed(self, child: Child, reason: ExitReason, now: float) -> None:
         path, number = self._path_of(child), child.incarnation
-        self._out.append(Note(RestartFailed(path, now, child.id, number, reason, child.attempt)))
+        self.effects.append(Note(RestartFailed(path, now, child.id, number, reason, child.attempt)))

@@ -37,7 +37,7 @@ from actors.spi import (
     process_pool,
     settle_failure,
 )
-from supervisors._engine.child import ChildCounts, ChildInfo
+from supervisors._engine.children import ChildCounts, ChildInfo
 from supervisors._engine.effects import (
     Adopt,
     Answer,
@@ -133,7 +133,7 @@ class Supervisor(Actor):
         """The shared grace of each unordered child that was told to stop, by id."""
         self._pool: ProcessPool | None = None
         """The processes in which tasks run, if they do."""
-        self._inputs: deque[tuple[Callable[..., list[Effect]], tuple[Any, ...]]] = deque()
+        self._inputs: deque[tuple[Callable[..., None], tuple[Any, ...]]] = deque()
         self._working = False
 
     def on_start(self) -> None:
@@ -145,7 +145,8 @@ class Supervisor(Actor):
         for timer in (*self._timers.values(), *self._graces.values()):
             timer.cancel()
         reason = self._cell.reason
-        for effect in self._engine.abandon():
+        self._engine.abandon()
+        for effect in self._engine.effects:
             if isinstance(effect, Refuse) and isinstance(reason, RuntimeLost):
                 settle_failure(cast("ReplyTo", effect.request), gone(self.path, reason, None), self.path)
             else:
@@ -326,16 +327,19 @@ class Supervisor(Actor):
 
     # Effects
 
-    def _feed(self, decide: Callable[..., list[Effect]], *args: object) -> None:
+    def _feed(self, decide: Callable[..., None], *args: object) -> None:
         """Gives the engine an input and carries out the effects; an effect may add an input."""
         self._inputs.append((decide, args))
         if self._working:
             return
         self._working = True
         try:
+            effects = self._engine.effects
             while self._inputs:
                 decide, args = self._inputs.popleft()
-                for effect in decide(*args):
+                decide(*args)
+                while effects:
+                    effect = effects.popleft()
                     _CARRIED_OUT[type(effect)](self, effect)
                 if self._in_grace:
                     self._time_graces()

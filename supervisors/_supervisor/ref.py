@@ -26,7 +26,7 @@ from actors.spi import (
     pack_call,
     tie,
 )
-from supervisors._engine.child import ChildCounts, ChildInfo
+from supervisors._engine.children import ChildCounts, ChildInfo
 from supervisors._engine.reconcile import Reconciliation
 from supervisors._engine.settings import Settings
 from supervisors._specs.fields import Args

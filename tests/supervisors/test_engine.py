@@ -754,8 +754,10 @@ def test_a_second_notice_of_the_same_exit_restarts_nothing() -> None:
     number = edge.up["a"]
     edge.crash("a")
     edge.take_log()
-    edge.run(edge.engine.exited("a", number, BOOM, edge.now))
-    edge.run(edge.engine.start_failed("a", number, BOOM, edge.now))
+    edge.engine.exited("a", number, BOOM, edge.now)
+    edge.run()
+    edge.engine.start_failed("a", number, BOOM, edge.now)
+    edge.run()
     assert edge.take_log() == []
     assert edge.states() == {"a": "running"}
 
@@ -767,7 +769,8 @@ def test_a_late_notice_of_a_deleted_child_is_not_taken_for_its_successor() -> No
     edge.terminate("a")
     edge.delete("a")
     edge.start_child(worker("a"))
-    edge.run(edge.engine.exited("a", old, Killed(), edge.now))
+    edge.engine.exited("a", old, Killed(), edge.now)
+    edge.run()
     assert edge.states() == {"a": "running"}
 
 

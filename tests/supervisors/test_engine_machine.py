@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from supervisors import ChildSpec, ChildState, Spec, child, constant, dynamic_supervisor, exponential, supervisor
-from supervisors._engine.child import Child
+from supervisors._engine.children import Child
 from supervisors._engine.effects import FailureDecision
 from supervisors._specs.fields import Restart
 from tests.supervisors.fake_edge import BOOM, Edge, Killed, Normal, Other, Worker
