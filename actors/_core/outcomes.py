@@ -247,7 +247,7 @@ def settle(cell: Cell, envelope: Envelope, result: object, error: BaseException 
 
 def failed(cell: Cell, envelope: Envelope, error: BaseException, incarnation: int) -> bool:
     """A handler raised: an answer where the class says so, a crash otherwise. A Ctrl-C goes on to the program. Returns
-    whether the message counts as one that is no progress of the incarnation.
+    whether the message counts as no progress of the incarnation.
     """
     if type(error) is KeyboardInterrupt:
         hand_on(error)
