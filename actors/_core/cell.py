@@ -729,17 +729,11 @@ class Cell:
             self.kill(Crashed(StartTimeout(self.path, self.props.start_timeout, self.props.kind.waits_for(self))))
 
     def _leave(self, reason: ExitReason) -> None:
-        kind, host, crashed = self.kind, self.host, isinstance(reason, Crashed)
-        if self.runtime.observer is not None:
-            farewell: Callable[[Cell, ExitReason], hooks.Rest] = hooks.observed_farewell
-        elif host.blocks or kind.carries or (kind.hears_of_its_crash if crashed else kind.hears_of_its_end):
-            farewell = kind.farewell
-        else:
-            self._feed(LifeEvent.LEFT, reason)
-            return
-        host.drive_life(self, partial(farewell, self, reason), partial(self._left, self.incarnation, reason))
-        if host.goes_on and self.phase is Phase.LEAVING and self.grace is None and crashed:
-            self._time_leaving(reason)  # only a hook that has to wait needs a timer
+        farewell = self.kind.farewell if self.runtime.observer is None else hooks.observed_farewell
+        self.host.drive_life(self, partial(farewell, self, reason), partial(self._left, self.incarnation, reason))
+        late = self.host.goes_on and self.phase is Phase.LEAVING and self.grace is None and isinstance(reason, Crashed)
+        if late and self.props.shutdown is not None:  # only a hook that has to wait needs a timer
+            self._arm_grace(self.props.shutdown, partial(self.kill, reason))
 
     def carry(self, carried: object) -> None:
         """Keeps a value for the next incarnation."""
@@ -798,16 +792,6 @@ class Cell:
         if self.possessions is not None:
             self.possessions.tell()
 
-    def _break(self, reason: ExitReason | None, _: float | None, culprit: Envelope | None) -> None:
-        assert reason is not None
-        if self.active:
-            self.host.cut_off(self)
-        if self.possessions is not None:
-            self.possessions.tell()
-            self._cancel_tasks()
-        if not self._say_farewell(reason, culprit):
-            self._time_leaving(reason)
-
     def _cancel_tasks(self) -> None:
         if self.possessions is not None and self.possessions.owned is not None:
             self.possessions.owned.cancel_tasks()
@@ -821,25 +805,35 @@ class Cell:
         assert reason is not None
         self.put_urgent(StopOrder(reason))
 
-    def _time_leaving(self, reason: ExitReason) -> None:
-        if self.props.shutdown is not None:
-            self._arm_grace(self.props.shutdown, partial(self.kill, reason))
-
-    def _farewell(self, reason: ExitReason | None, *_: object) -> None:
-        self._say_farewell(reason)
-
-    def _say_farewell(self, reason: ExitReason | None, culprit: Envelope | None = None) -> bool:
-        """Has the hook for the end run. Returns whether the turn that runs now ends with it."""
+    def _say_farewell(
+        self,
+        reason: ExitReason | None,
+        _: float | None = None,
+        culprit: Envelope | None = None,
+        *,
+        breaks: bool = False,
+    ) -> None:
+        """Has the hook for the end run. `breaks`: what runs beside it is cut off, and its time is limited."""
         reason = reason if reason is not None else self.told_to_stop
         assert reason is not None
+        host, active = self.host, self.active
+        if breaks and active:
+            host.cut_off(self)
+        if breaks and self.possessions is not None:
+            self.possessions.tell()
+            self._cancel_tasks()
         self.open = False
-        self.reason = reason
-        self.culprit = culprit
-        self.pending = partial(self._leave, reason)
-        goes_on = self.host.goes_on and not self.active and self.runtime.loop_host.stepping is self
-        if not goes_on:
-            self.host.ready(self)
-        return goes_on
+        self.reason, self.culprit = reason, culprit
+        kind = self.kind
+        hears = kind.carries or (kind.hears_of_its_crash if isinstance(reason, Crashed) else kind.hears_of_its_end)
+        if hears or host.blocks or self.runtime.observer is not None:
+            self.pending = partial(self._leave, reason)
+        else:
+            self.pending = partial(self._feed, LifeEvent.LEFT, reason)
+        if active or not host.goes_on or self.runtime.loop_host.stepping is not self:
+            host.ready(self)
+            if breaks and self.props.shutdown is not None:
+                self._arm_grace(self.props.shutdown, partial(self.kill, reason))
 
     def _end_below(self, reason: ExitReason | None = None, *_: object) -> LifeEvent | None:
         """In an orderly way after an orderly end, at once after any other (supervision rule 18)."""
@@ -986,8 +980,8 @@ _CARRIED_OUT: dict[LifeEffect, Callable[..., LifeEvent | None]] = {
     LifeEffect.NOTE: Cell._note_order,
     LifeEffect.TIME: Cell._time_order,
     LifeEffect.ORDER: Cell._order,
-    LifeEffect.FAREWELL: Cell._farewell,
-    LifeEffect.BREAK: Cell._break,
+    LifeEffect.FAREWELL: Cell._say_farewell,
+    LifeEffect.BREAK: partial(Cell._say_farewell, breaks=True),
     LifeEffect.REFUSE: outcomes.refuse_culprit,
     LifeEffect.END_BELOW: Cell._end_below,
     LifeEffect.REPORT_EXIT: reports.exited,

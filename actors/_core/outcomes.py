@@ -17,7 +17,7 @@ from pykka.messages import _ActorStop
 from actors._core.envelope import Envelope, ReplyTo
 from actors._core.life import CAN_CRASH, ON_ITS_WAY_OUT
 from actors._core.mailbox import NO_MESSAGES, BoundedQueue, Queue, make_queue
-from actors._core.messages import OF_THE_SYSTEM_LANE, WRAPPERS, ChildResumed, Continue, Timed, unwrapped
+from actors._core.messages import OF_THE_SYSTEM_LANE, WRAPPERS, ChildResumed, Continue, StopOrder, Timed, unwrapped
 from actors._core.trace import TraceLine
 from actors._user_code.interrupts import hand_on
 from actors._user_code.text import type_name
@@ -167,10 +167,17 @@ def refuse_waiting(cell: Cell, why: str) -> None:
             observer.withdrawn(cell, envelope)  # a request of the runtime's own, and it has come true
 
 
-def dispose(cell: Cell, culprit: Envelope, reason: ExitReason) -> bool:
-    """Tells the fate of a message whose handler was under way when its incarnation ended, and has not put it aside: to
-    its asker, or by an event. Returns whether the next incarnation handles it again.
+def dispose_of(cell: Cell, culprit: Envelope, reason: ExitReason) -> Envelope | None:
+    """Decides on the message that was being handled when the incarnation ended (supervision rule 27), and tells its
+    fate: to its asker, or by an event. Returns its envelope for the next incarnation; None: that does not handle it.
     """
+    if type(culprit.message) in (Continue, StopOrder):
+        return None
+    if getattr(culprit, "aside", False):
+        if not isinstance(reason, Crashed) or cell.stash is None:
+            return None  # a kill is not its doing: it stays where its handler has put it
+        if not cell.stash.recall(culprit):
+            return None  # its handler took it back from the stash already: it waits in the queue
     if isinstance(reason, Crashed):
         error, why = reason.exception, "lost" if type(reason) is Lost else "crashed"
         culprit.crashes = getattr(culprit, "crashes", 0) + 1
@@ -182,14 +189,16 @@ def dispose(cell: Cell, culprit: Envelope, reason: ExitReason) -> bool:
         if culprit.reply is not None:
             settle_failure(culprit.reply, error, cell.path)
         dead_letter(cell, culprit.message, why, culprit, error)
-        return False
+        return None
     event = Redelivered if fate is Fate.REDELIVERED else Quarantined
     told = event(cell.path, cell.runtime.now(), culprit.message, culprit.crashes, error)
     cell.runtime.events.publish(told, quiet=getattr(culprit, "quiet", False))
     if fate is Fate.QUARANTINED:
         sender = None if culprit.sender is None else culprit.sender.path
         cell.runtime.quarantine.add(cell.path, unwrapped(culprit.message), culprit.crashes, error, sender)
-    return fate is Fate.REDELIVERED
+        return None
+    # A thread that was left behind may still hold the envelope whose fate is decided.
+    return culprit.again() if getattr(culprit, "settled", False) else culprit
 
 
 def dead_letter(

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from actors._core import leftovers
+from actors._core import outcomes
 from actors._core.messages import WRAPPERS, ChildDeclined, ChildExited, ChildStarted, ChildStartFailed, unwrapped
 from actors._core.observer import Moment
 from actors._user_code.text import type_name
@@ -45,7 +45,7 @@ def exited(cell: Cell, *_: object) -> None:
         progress = max(0, cell.handled - cell.unproductive + len(cell.urgent or ()) - cell.active)
     healthy = possessions is not None and possessions.healthy
     if culprit is not None:
-        again = leftovers.dispose_of(cell, culprit, reason)
+        again = outcomes.dispose_of(cell, culprit, reason)
         if again is not None:
             cell.queue.appendleft(again)
         message = culprit.message

@@ -205,8 +205,8 @@ class Supervisor(Actor):
         elif isinstance(reason, StoppedForGood):
             decision = "stop"
         self._feed(self._engine.exited, id, number, reason, now, decision, notice.handled, notice.healthy)
-        if cell is not None:
-            cell.settle_exit()  # where it waits for its next incarnation, its monitors and links are notified now
+        if cell is not None and cell.incarnation == number:
+            cell.settle_exit()  # it waits for its next incarnation: its monitors and links are notified now
 
     @handles
     def child_resumed(self, notice: ChildResumed) -> None:
