@@ -39,6 +39,7 @@ _BUDGET = "supervisors/_engine/budget.py"
 _CELL = "actors/_core/cell.py"
 _CHILD = "supervisors/_engine/children.py"
 _CHILDREN = "supervisors/_engine/children.py"
+_EFFECTS = "supervisors/_engine/effects.py"
 _ENGINE = "supervisors/_engine/engine.py"
 _HANDLERS = "actors/_core/handlers.py"
 _OPERATION = "supervisors/_engine/operation.py"
@@ -227,10 +228,10 @@ MUTATIONS = (
         "an exit that merges is counted",
         7,
         _ENGINE,
-        """        self._note_backing_off(child, cause, now)
+        """        self.effects.backing_off(child, cause, now)
         self._again(now)
 """,
-        """        self._note_backing_off(child, cause, now)
+        """        self.effects.backing_off(child, cause, now)
         if not self._charge(child, cause, now):
             return
         self._again(now)
@@ -384,7 +385,7 @@ MUTATIONS = (
         9,
         _ENGINE,
         "        if most is None or self._budget.grants(child, most, period, now):\n",
-        "        stalled = sum(each.stalled for each in self._children)\n"
+        "        stalled = sum(each.stalled for each in self.children)\n"
         "        if most is None or (\n"
         "            (period is not None or stalled < most) and self._budget.grants(child, most, period, now)\n"
         "        ):\n",
@@ -532,8 +533,8 @@ MUTATIONS = (
         "the delay after a failed attempt is not waited",
         11,
         _ENGINE,
-        "            self._wait_alone(child, delay, now)\n            self._note_backing_off(child, reason, now)\n",
-        "            self._wait_alone(child, 0.0, now)\n            self._note_backing_off(child, reason, now)\n",
+        "            self._wait_alone(child, delay, now)\n            self.effects.backing_off(child, reason, now)\n",
+        "            self._wait_alone(child, 0.0, now)\n            self.effects.backing_off(child, reason, now)\n",
     ),
     Mutation(
         "every delay is cut short",
@@ -568,9 +569,9 @@ MUTATIONS = (
         "a child that waits shows as stopped",
         13,
         _ENGINE,
-        """        self._children.enter(child, ChildState.BACKING_OFF, now)
+        """        self.children.enter(child, ChildState.BACKING_OFF, now)
         child.token = self.effects.arm(child, delay)""",
-        """        self._children.enter(child, ChildState.STOPPED, now)
+        """        self.children.enter(child, ChildState.STOPPED, now)
         child.token = self.effects.arm(child, delay)""",
     ),
     # A restart that fails
@@ -677,7 +678,7 @@ MUTATIONS = (
         "            cell.stop(Shutdown(), 5.0)\n",
     ),
     Mutation(
-        "the supervisor ends before its last child", 18, _ENGINE, "len(self._children) > 0:", "len(self._children) > 1:"
+        "the supervisor ends before its last child", 18, _ENGINE, "len(self.children) > 0:", "len(self.children) > 1:"
     ),
     Mutation("a child at rest keeps its cell", 18, _ENGINE, "            self.effects.append(Close(child.id))\n", ""),
     Mutation(
@@ -812,8 +813,8 @@ MUTATIONS = (
     Mutation(
         "terminate_child is never answered",
         23,
-        _ENGINE,
-        "        for request in child.stoppers:\n            self.effects.answer(request, None)\n",
+        _EFFECTS,
+        "        for request in child.stoppers:\n            self.answer(request, None)\n",
         "",
     ),
     Mutation(
@@ -865,7 +866,7 @@ MUTATIONS = (
         23,
         _ENGINE,
         "        operation.add(stop=stop)\n",
-        "        self._children.reorder([each.id for each in reversed(list(self._children))])\n"
+        "        self.children.reorder([each.id for each in reversed(list(self.children))])\n"
         "        operation.add(stop=stop)\n",
     ),
     Mutation(

@@ -12,8 +12,8 @@ from actors.spi import ExitReason, Record
 from supervisors._engine.children import Child
 from supervisors._engine.operation import Operation
 from supervisors._specs.spec import Grace, Spec
-from supervisors.errors import ChildStartError, SupervisionError
-from supervisors.events import SupervisionEvent
+from supervisors.errors import ChildStartError, ShuttingDown, SupervisionError
+from supervisors.events import BackingOff, RestartFailed, SupervisionEvent
 
 FailureDecision = Literal["restart", "stop"]
 """The values that an `on_failure` callback may return in place of the table."""
@@ -127,8 +127,10 @@ class EffectList(deque[Effect]):
     armed.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, path: str) -> None:
+        """`path` is the place of the supervisor in the tree."""
         super().__init__()
+        self._path = path
         self._owners: dict[int, Child | Operation] = {}
         self._last_token = 0
 
@@ -162,3 +164,47 @@ class EffectList(deque[Effect]):
         if owner is not None:
             owner.token = None
         return owner
+
+    # The requests that wait for one child, and its attempts
+
+    def settle(self, child: Child, reason: ExitReason) -> None:
+        """Settles the requests that waited for the child: it has stopped, so its start has failed."""
+        self.refuse_start(child, reason)
+        for request in child.stoppers:
+            self.answer(request, None)
+        child.stoppers = ()
+
+    def refuse_start(self, child: Child, reason: ExitReason) -> None:
+        """The requests for a start of the child have failed."""
+        if child.starter is not None:
+            self.refuse(child.starter, ChildStartError(f"{self._path}/{child.id}", reason))
+            child.starter = None
+        if child.restarters:
+            self.refuse_restart(child, reason)
+
+    def refuse_restart(self, child: Child, reason: ExitReason) -> None:
+        """The requests to stop and start the child have failed."""
+        for request in child.restarters:
+            self.refuse(request, ChildStartError(f"{self._path}/{child.id}", reason))
+        child.restarters = ()
+
+    def refuse_all(self, child: Child) -> None:
+        """The supervisor ends: every request that waits for the child has failed."""
+        if child.starter is None and not child.stoppers and not child.restarters:
+            return
+        for request in (child.starter, *child.stoppers, *child.restarters):
+            self.refuse(request, ShuttingDown(self._path))
+        child.starter = None
+        child.stoppers = ()
+        child.restarters = ()
+
+    def backing_off(self, child: Child, cause: ExitReason, now: float) -> None:
+        """Tells that the child waits for its next attempt, if it does."""
+        if child.until is not None and child.delay is not None:
+            path, number = f"{self._path}/{child.id}", child.incarnation
+            self.append(Note(BackingOff(path, now, child.id, number, cause, child.attempt, child.delay, child.until)))
+
+    def restart_failed(self, child: Child, reason: ExitReason, now: float) -> None:
+        """Tells that an attempt has failed."""
+        path, number = f"{self._path}/{child.id}", child.incarnation
+        self.append(Note(RestartFailed(path, now, child.id, number, reason, child.attempt)))

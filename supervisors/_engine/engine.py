@@ -51,7 +51,7 @@ from supervisors.errors import (
     SpecError,
     SpecFault,
 )
-from supervisors.events import AutoShutdown, BackingOff, Dropped, GaveUp, Restarted, RestartFailed, Restarting
+from supervisors.events import AutoShutdown, Dropped, GaveUp, Restarted, Restarting
 
 
 class SupervisorPhase(Enum):
@@ -65,7 +65,7 @@ class SupervisorPhase(Enum):
 
 
 class Engine:
-    """One supervisor's decisions. `path` is its place in the tree; `random` draws the jitter.
+    """One supervisor's decisions. `random` draws the jitter.
 
     `started`, `start_failed`, `declined`, `exited` and `missed` carry the incarnation number of their `Start`. A
     `request` is any object; it is returned in exactly one `Answer` or `Refuse`. None asks for neither.
@@ -76,17 +76,20 @@ class Engine:
     ) -> None:
         self.spec = spec
         """The spec in force, with the settings that changed since the start."""
-        self._path = path
+        self.path = path
+        """The place of the supervisor in the tree."""
         self._random = random
         self._phase = SupervisorPhase.NEW
-        self._children = Children(numbers)
+        self.children = Children(numbers)
+        """The children, which only the engine changes."""
         self._budget = Budget(spec.max_restarts, spec.period)
         self.made_progress = False
         """Whether this life of the supervisor was progress: the child that made it give up had made progress."""
         self._template = None if spec.template is None else Template(spec.template)
-        self._operation: Operation | None = None
-        self.effectscome: ExitReason | ChildStartError = Shutdown()
-        self.effects = EffectList()
+        self.operation: Operation | None = None
+        """The operation under way, which only the engine changes."""
+        self._outcome: ExitReason | ChildStartError = Shutdown()
+        self.effects = EffectList(path)
         """What the edge has to carry out, in order, before the next input."""
 
     # Inputs from the edge
@@ -97,11 +100,11 @@ class Engine:
         """
         if self._phase is SupervisorPhase.NEW:
             self._phase = SupervisorPhase.STARTING
-            children = [self._children.add(spec.id, spec, now) for spec in self.spec.children]
+            children = [self.children.add(spec.id, spec, now) for spec in self.spec.children]
             if self._template is not None:
                 for args in self.spec.initial:
                     spec, id = self._template.instance(args)
-                    children.append(self._children.add(id, spec, now))
+                    children.append(self.children.add(id, spec, now))
             self._merge((), children, now)
 
     def shutdown(self, reason: ExitReason, now: float) -> None:
@@ -115,8 +118,8 @@ class Engine:
         self.effects.clear()
         self._phase = SupervisorPhase.ENDED
         self._abandon_operation()
-        for child in self._children:
-            self._refuse_all(child)
+        for child in self.children:
+            self.effects.refuse_all(child)
 
     def adopt(self, spec: SupervisorSpec, now: float) -> None:
         """Takes the settings, or the template of a dynamic supervisor, from a spec that its own supervisor gives it."""
@@ -128,9 +131,9 @@ class Engine:
         """The class of a child is found, and has defaults for the options that its spec was not given: `spec` has them,
         and so has `template`, if there is one. Before the incarnation begins that lives by them.
         """
-        child = self._children.get(id)
+        child = self.children.get(id)
         if child is not None:
-            self._children.adopt(child, spec)
+            self.children.adopt(child, spec)
             child.lives_by = spec
         if template is not None and self._template is not None:
             self._template.spec = template
@@ -141,7 +144,7 @@ class Engine:
         if child is None or child.state is ChildState.RUNNING:
             return
         if child.state is not ChildState.STOPPING:
-            operation = self._operation
+            operation = self.operation
             if operation is not None:
                 if operation.starting is child and child.starter is None:
                     operation.started.append(child)
@@ -149,7 +152,7 @@ class Engine:
             again = child.state is ChildState.RESTARTING
             self._is_up(child, ChildState.RUNNING, now, ref)
             if again:
-                self.effects.append(Note(Restarted(f"{self._path}/{id}", now, id, incarnation, child.attempt)))
+                self.effects.append(Note(Restarted(f"{self.path}/{id}", now, id, incarnation, child.attempt)))
             if operation is not None:
                 self._advance(now)
         elif child.missed:
@@ -172,11 +175,11 @@ class Engine:
         if child.goal is not None:
             # Its stop is under way or queued, and not necessary any more.
             child.missed = False
-            self._children.enter(child, ChildState.STOPPING, now)
+            self.children.enter(child, ChildState.STOPPING, now)
             self._down(child, Normal(), None, now)
             return
-        if self._operation is not None:
-            self._operation.leave(child)
+        if self.operation is not None:
+            self.operation.leave(child)
         child.live = False
         for request in (child.starter, *child.restarters):
             self.effects.answer(request, None)
@@ -229,7 +232,7 @@ class Engine:
         A static supervisor takes a spec, a dynamic one extra arguments for its template, a task supervisor a
         TaskCall. Refused with AlreadyStarted, AlreadyPresent, MaxChildren, SpecError, ChildStartError or ShuttingDown.
         """
-        error = start_error(self.spec, self._path, self._children, what, ending=self.is_ending)
+        error = start_error(self.spec, self.path, self.children, what, ending=self.is_ending)
         if error is not None:
             self.effects.refuse(request, error)
             return
@@ -249,12 +252,12 @@ class Engine:
         """
         if self._refused_while_ending(request):
             return
-        child = self._children.get(id)
+        child = self.children.get(id)
         if child is None:
             if self._template is not None and self._template.has_issued(id):
                 self.effects.answer(request, None)  # it has terminated already
             else:
-                self.effects.refuse(request, NotFound(self._path, id))
+                self.effects.refuse(request, NotFound(self.path, id))
         elif child.live:
             child.stoppers += (request,)
             self._terminate(child, now)
@@ -271,7 +274,7 @@ class Engine:
 
         Refused with ChildRunning, ChildRestarting, NotFound or ChildStartError.
         """
-        if running and (up := self._running(id)) is not None:
+        if running and (up := self.running(id)) is not None:
             up.restarters += (NO_ANSWER if request is None else request,)
             if self.spec.is_dynamic:
                 self._stop(up, DesiredState.RESTART, now)
@@ -282,8 +285,8 @@ class Engine:
         child = self._at_rest(id, request)
         if child is not None:
             child.undo = DesiredState.REST
-            if self._operation is not None and child in self._operation.started:
-                self._operation.started.remove(child)
+            if self.operation is not None and child in self.operation.started:
+                self.operation.started.remove(child)
             self._start_for(child, request, now)
 
     def delete_child(self, id: str, request: object, now: float) -> None:
@@ -304,7 +307,7 @@ class Engine:
         """
         if self._refused_while_ending(request):
             return
-        if faults := [*update_faults(self.spec, self._path, specs), *found]:
+        if faults := [*update_faults(self.spec, self.path, specs), *found]:
             self.effects.refuse(request, SpecError(faults))
         elif self._template is not None:
             self._template.spec = specs[0]
@@ -320,8 +323,8 @@ class Engine:
         if self._refused_while_ending(request):
             return
         try:
-            children = [] if self.spec.is_dynamic else [child.own_spec for child in self._children]
-            spec = with_settings(self.spec, self._path, children, given)
+            children = [] if self.spec.is_dynamic else [child.own_spec for child in self.children]
+            spec = with_settings(self.spec, self.path, children, given)
         except SpecError as error:
             self.effects.refuse(request, error)
         else:
@@ -341,7 +344,7 @@ class Engine:
 
     def which_children(self) -> tuple[ChildInfo, ...]:
         """All children in start order."""
-        return tuple(child.info for child in self._children)
+        return tuple(child.info for child in self.children)
 
     def which_child(self, id: str) -> ChildInfo:
         """One child, without a look at the others.
@@ -350,48 +353,22 @@ class Engine:
         bring back.
         """
         if self.is_ending:
-            raise ShuttingDown(self._path)
+            raise ShuttingDown(self.path)
         return self._found(id).info
 
     def count_children(self) -> ChildCounts:
         """The children counted, without a look at each."""
-        return self._children.counts()
+        return self.children.counts()
 
     def get_child_spec(self, id: str) -> Spec:
         """The spec of a child. Raises NotFound."""
         return self._found(id).own_spec
 
     def _found(self, id: str) -> Child:
-        child = self._children.get(id)
+        child = self.children.get(id)
         if child is None:
-            raise NotFound(self._path, id)
+            raise NotFound(self.path, id)
         return child
-
-    # Queries about the start under way: which requests would wait for it. An actor that runs in that start may ask, in
-    # any thread.
-
-    @property
-    def starting(self) -> str | None:
-        """The child that the operation under way is starting."""
-        child = None if self._operation is None else self._operation.starting
-        return None if child is None else child.id
-
-    def start_waits(self, what: object) -> bool:
-        """Whether a request to start this child waits for its turn: it waits already, or would be accepted."""
-        if self.spec.is_dynamic or not isinstance(what, Spec):
-            return False
-        child = self._children.get(what.id)
-        waits = child is not None and child.awaits_start
-        return waits or start_error(self.spec, self._path, self._children, what, ending=self.is_ending) is None
-
-    def restart_waits(self, id: str, running: bool = False) -> bool:
-        """Whether a request to start this child again waits for its turn."""
-        child = None if self.spec.is_dynamic else self._children.get(id)
-        if child is None:
-            return False
-        if running and (child.restarters or self._running(id) is not None):
-            return True
-        return child.awaits_start or child.state in (ChildState.STOPPED, ChildState.DECLINED)
 
     def programs_in(self, specs: Sequence[object]) -> Iterator[tuple[Spec, bool]]:
         """Those of the specs that `update_specs` starts something of: all but those that run the same already. With
@@ -399,26 +376,15 @@ class Engine:
         """
         for spec in specs:
             if isinstance(spec, ChildSpec | SupervisorSpec):
-                child = None if self.spec.is_dynamic else self._children.get(spec.id)
+                child = None if self.spec.is_dynamic else self.children.get(spec.id)
                 if child is None or not child.own_spec.runs_like(spec):
                     yield spec, self.spec.is_dynamic
-
-    def update_waits(self, specs: Sequence[Spec]) -> bool:
-        """Whether `update_specs` is answered after the operation under way, rather than at once."""
-        return not self.spec.is_dynamic and not update_faults(self.spec, self._path, specs)
-
-    def update_stops(self, id: str, specs: Sequence[Spec]) -> bool:
-        """Whether `update_specs` stops this child."""
-        child = self._children.get(id)
-        if child is None or not self.update_waits(specs):
-            return False
-        return not any(spec.id == id and child.spec.runs_like(spec) for spec in specs)
 
     # How requests are served
 
     def _refused_while_ending(self, request: object) -> bool:
         if self.is_ending:
-            self.effects.refuse(request, ShuttingDown(self._path))
+            self.effects.refuse(request, ShuttingDown(self.path))
             return True
         return False
 
@@ -426,9 +392,9 @@ class Engine:
         """Raises SpecError if the template does not take these arguments."""
         if self._template is not None:
             spec, id = self._template.instance(what)  # type: ignore[arg-type]  # a spec was refused before
-            return self._children.add(id, spec, now, fresh_id=True)
+            return self.children.add(id, spec, now, fresh_id=True)
         assert isinstance(what, Spec)
-        return self._children.add(what.id, what, now)
+        return self.children.add(what.id, what, now)
 
     def _start_for(self, child: Child, request: object, now: float) -> None:
         """Starts a child for a request: in its turn; at once if the operation under way waits for a delay."""
@@ -436,40 +402,40 @@ class Engine:
         if self.spec.is_dynamic:
             self._start(child, now)
         else:
-            self._children.enter(child, ChildState.STARTING, now)
+            self.children.enter(child, ChildState.STARTING, now)
             self._merge((), (child,), now)
 
     def _terminate(self, child: Child, now: float) -> None:
         """Stops a child that is up, whatever the operation under way intended for it."""
-        operation = self._operation
+        operation = self.operation
         if operation is not None and operation.starting is child:
             operation.starting, operation.stopping = None, child
         child.queued = False
         self._stop(child, DesiredState.DROP if child.goal is DesiredState.DROP else DesiredState.REST, now)
 
-    def _running(self, id: str) -> Child | None:
+    def running(self, id: str) -> Child | None:
         """The child if it runs, and nothing is about to stop it."""
-        child = None if self.is_ending else self._children.get(id)
+        child = None if self.is_ending else self.children.get(id)
         return child if child is not None and child.state is ChildState.RUNNING and child.goal is None else None
 
     def _at_rest(self, id: str, request: object) -> Child | None:
         """The child if it is stopped or declined; otherwise the request is refused."""
         if self._refused_while_ending(request):
             return None
-        child = self._children.get(id)
+        child = self.children.get(id)
         if child is None:
-            self.effects.refuse(request, NotFound(self._path, id))
+            self.effects.refuse(request, NotFound(self.path, id))
         elif child.state in (ChildState.STOPPED, ChildState.DECLINED):
             return child
         elif child.state in WAITING or child.goal is DesiredState.RESTART:
-            self.effects.refuse(request, ChildRestarting(self._path, id))
+            self.effects.refuse(request, ChildRestarting(self.path, id))
         else:
-            self.effects.refuse(request, ChildRunning(self._path, id))
+            self.effects.refuse(request, ChildRunning(self.path, id))
         return None
 
     def _reconcile(self, specs: Sequence[Spec], request: object, now: float) -> None:
         wanted = {spec.id: spec for spec in specs}
-        change = reconcile({child.id: child.spec for child in self._children}, specs)
+        change = reconcile({child.id: child.spec for child in self.children}, specs)
         stop: list[Child] = []
         start: list[Child] = []
         for id in change.removed:
@@ -478,11 +444,11 @@ class Engine:
             self._replace(self._found(id), wanted[id], stop, start, now)
         for id in change.adopted:
             self._adopt(self._found(id), wanted[id])
-        start += [self._children.add(id, wanted[id], now) for id in change.added]
+        start += [self.children.add(id, wanted[id], now) for id in change.added]
         operation = self._under_way()
         # Stops follow the old order, starts the new one: a position is read when a member is added.
         operation.add(stop=stop)
-        self._children.reorder(wanted)
+        self.children.reorder(wanted)
         operation.reorder()
         operation.updated.update(start)
         if request is not None:
@@ -499,21 +465,21 @@ class Engine:
 
     def _adopt(self, child: Child, spec: Spec) -> None:
         """A child with a new policy: in force at once, unless the child is being stopped or will be replaced."""
-        self._children.adopt(child, spec)
+        self.children.adopt(child, spec)
         if child.live and child.state is not ChildState.STOPPING and child.lives_by.runs_like(spec):
             child.lives_by = spec
             self.effects.append(Adopt(child.id, spec))
 
     def _replace(self, child: Child, spec: Spec, stop: list[Child], start: list[Child], now: float) -> None:
         """A child that will run something else. A child that is at rest, or is being stopped, stays so."""
-        self._children.adopt(child, spec)
+        self.children.adopt(child, spec)
         if child.live and child.goal is None:
             child.goal = DesiredState.RESTART
             stop.append(child)
             start.append(child)
         elif child.state in WAITING and not child.live:
             self._cancel(child)
-            self._children.enter(child, ChildState.RESTARTING, now)
+            self.children.enter(child, ChildState.RESTARTING, now)
             start.append(child)
 
     def _take_settings(self, spec: SupervisorSpec, now: float) -> tuple[str, ...]:
@@ -529,7 +495,7 @@ class Engine:
 
     def _current(self, id: str, incarnation: int) -> Child | None:
         """The child of this notice, unless the notice is stale."""
-        child = self._children.by_id.get(id)
+        child = self.children.by_id.get(id)
         return child if child is not None and child.live and child.incarnation == incarnation else None
 
     def _down(
@@ -546,8 +512,8 @@ class Engine:
         was_stopping = child.state is ChildState.STOPPING and not child.missed
         child.down(now, handled, reason, healthy)
         goal, child.goal, child.live, child.missed = child.goal, None, False, False
-        if self._operation is not None:
-            self._operation.leave(child)
+        if self.operation is not None:
+            self.operation.leave(child)
         if self._phase is SupervisorPhase.ENDING:
             self._remove(child, reason, now)
             self._advance(now)
@@ -564,7 +530,7 @@ class Engine:
         """A child that was told to stop has terminated."""
         match goal:
             case DesiredState.RESTART:
-                self._children.enter(child, ChildState.RESTARTING, now)
+                self.children.enter(child, ChildState.RESTARTING, now)
                 if self.spec.is_dynamic:
                     self._start(child, now)
             case DesiredState.DROP:
@@ -603,7 +569,7 @@ class Engine:
         """Merges into the restart under way, which waits for its delay. Not counted (rules 7 and 12)."""
         delay = child.fail(self._random)
         self._hold_if_backoff(child, delay, now)
-        self._note_backing_off(child, cause, now)
+        self.effects.backing_off(child, cause, now)
         self._again(now)
 
     def _restart(self, child: Child, cause: ExitReason, now: float) -> None:
@@ -613,17 +579,17 @@ class Engine:
         delay = child.fail(self._random)
         if self.spec.strategy in GROUPS:
             self._hold_if_backoff(child, delay, now)
-            self._note_backing_off(child, cause, now)
+            self.effects.backing_off(child, cause, now)
             self._restart_group(child, now)
         elif child.spec.backoff is None:
             self._start(child, now)
         else:
             self._wait_alone(child, delay, now)
-            self._note_backing_off(child, cause, now)
+            self.effects.backing_off(child, cause, now)
 
     def _restart_group(self, cause: Child, now: float) -> None:
         """Stops the members that are up and starts them with the cause (rule 6)."""
-        members = group(self.spec.strategy, self._children.order(), self._children.place(cause))
+        members = group(self.spec.strategy, self.children.order(), self.children.place(cause))
         up = [each for each in members if each.live and each.state is not ChildState.STOPPING]
         for each in up:
             # An update before this restart may have marked the member to be dropped: it stays so.
@@ -644,7 +610,7 @@ class Engine:
         elif self._phase is SupervisorPhase.STARTING and not child.ever_up and not retries:
             self._end(ChildStartError(self._path_of(child), reason), now)
         elif said == "stop":
-            self._note_restart_failed(child, reason, now)
+            self.effects.restart_failed(child, reason, now)
             self._rest(child, ChildState.STOPPED, reason, now)
             self._after_own_end(child, now)
             self._again(now)
@@ -655,8 +621,8 @@ class Engine:
         """The next attempt comes as a message, even without a delay (rule 14). The strategy decides which children
         start again (rule 15).
         """
-        self._note_restart_failed(child, reason, now)
-        self._refuse_restart(child, reason)
+        self.effects.restart_failed(child, reason, now)
+        self.effects.refuse_restart(child, reason)
         if not self._charge(child, reason, now):
             return
         delay = child.fail(self._random)
@@ -664,11 +630,11 @@ class Engine:
         own_start = self._phase is SupervisorPhase.STARTING and not child.ever_up
         if asked or not (self.spec.strategy in GROUPS or own_start):
             self._wait_alone(child, delay, now)
-            self._note_backing_off(child, reason, now)
+            self.effects.backing_off(child, reason, now)
             self._advance(now)
             return
         self._hold(child, delay, now)
-        self._note_backing_off(child, reason, now)
+        self.effects.backing_off(child, reason, now)
         operation = self._under_way()
         again: list[Child] = []
         if self.spec.strategy == "one_for_all" and child.ever_up:
@@ -680,7 +646,7 @@ class Engine:
 
     def _after_own_end(self, child: Child, now: float) -> None:
         """A child ended of its own accord and will not restart: that may end the supervisor (rule 21)."""
-        alive = self._children.significant_alive()
+        alive = self.children.significant_alive()
         mode = self.spec.auto_shutdown
         if shuts_down(mode, significant=child.spec.significant, others_alive=alive):
             self.effects.append(Note(AutoShutdown(self._path_of(child), now, child.id)))
@@ -694,7 +660,7 @@ class Engine:
         most, period = budget.max_restarts, budget.period
         if most is None or self._budget.grants(child, most, period, now):
             return True
-        limit = RestartLimitExceeded(self._path, child.id, most, period, cause)
+        limit = RestartLimitExceeded(self.path, child.id, most, period, cause)
         dropped = child.spec.dropped_at_limit
         scope: Literal["supervisor", "child"] = "child" if dropped else "supervisor"
         self.effects.append(Note(GaveUp(self._path_of(child), now, child.id, scope, most, period, cause)))
@@ -702,7 +668,7 @@ class Engine:
             self._remove(child, limit, now)
             self._again(now)
         else:
-            self._refuse_start(child, limit)
+            self.effects.refuse_start(child, limit)
             self._give_up(child, limit, now)
         return False
 
@@ -719,9 +685,9 @@ class Engine:
     # The operation under way
 
     def _under_way(self) -> Operation:
-        if self._operation is None:
-            self._operation = Operation()
-        return self._operation
+        if self.operation is None:
+            self.operation = Operation()
+        return self.operation
 
     def _merge(self, stop: Iterable[Child], start: Iterable[Child], now: float) -> None:
         """Adds members to the operation under way, or begins one."""
@@ -730,7 +696,7 @@ class Engine:
 
     def _again(self, now: float) -> None:
         """The members or their delays have changed: measures the wait anew, if there is one."""
-        operation = self._operation
+        operation = self.operation
         if operation is not None:
             self.effects.disarm(operation)
             operation.show_due()
@@ -738,7 +704,7 @@ class Engine:
 
     def _advance(self, now: float) -> None:
         """The next step of the operation: stop, else wait, else start, else it is complete."""
-        operation = self._operation
+        operation = self.operation
         if operation is None or operation.busy or operation.token is not None:
             if self._phase is SupervisorPhase.ENDING:
                 self._finish_if_empty()
@@ -784,11 +750,11 @@ class Engine:
         for child in operation.to_start():
             if child.due is not None:
                 child.due = child.until = None
-                self._children.enter(child, child.coming, now)
+                self.children.enter(child, child.coming, now)
         self._advance(now)
 
     def _complete(self, operation: Operation) -> None:
-        self._operation = None
+        self.operation = None
         for request, value in operation.requests:
             self.effects.answer(request, value)
         self._is_ready()
@@ -806,11 +772,11 @@ class Engine:
         """Stops all children and then ends with this outcome (rules 10, 17 and 18). The first outcome counts."""
         if self.is_ending:
             return
-        self._phase, self.effectscome = SupervisorPhase.ENDING, outcome
+        self._phase, self._outcome = SupervisorPhase.ENDING, outcome
         self._abandon_operation()
         reason = Shutdown() if isinstance(outcome, ChildStartError) else outcome
-        for child in list(self._children):
-            self._refuse_all(child)
+        for child in list(self.children):
+            self.effects.refuse_all(child)
             if child.live:
                 self._cancel(child)
                 child.goal = DesiredState.DROP
@@ -818,41 +784,32 @@ class Engine:
                 self._remove(child, reason, now)
         if self.spec.is_dynamic:
             # Unordered children stop in parallel, under one timer of the edge (rule 6).
-            for child in self._children:
+            for child in self.children:
                 self._stop(child, DesiredState.DROP, now)
             self._finish_if_empty()
         else:
-            self._merge(list(self._children), (), now)
+            self._merge(list(self.children), (), now)
 
     def _abandon_operation(self) -> None:
-        operation, self._operation = self._operation, None
+        operation, self.operation = self.operation, None
         if operation is not None:
             self.effects.disarm(operation)
             for request, _ in operation.requests:
-                self.effects.refuse(request, ShuttingDown(self._path))
-
-    def _refuse_all(self, child: Child) -> None:
-        if child.starter is None and not child.stoppers and not child.restarters:
-            return
-        for request in (child.starter, *child.stoppers, *child.restarters):
-            self.effects.refuse(request, ShuttingDown(self._path))
-        child.starter = None
-        child.stoppers = ()
-        child.restarters = ()
+                self.effects.refuse(request, ShuttingDown(self.path))
 
     def _finish_if_empty(self) -> None:
-        if self._phase is not SupervisorPhase.ENDING or len(self._children) > 0:
+        if self._phase is not SupervisorPhase.ENDING or len(self.children) > 0:
             return
         self._phase = SupervisorPhase.ENDED
-        if isinstance(self.effectscome, ChildStartError):
-            self.effects.append(StartFailedSelf(self.effectscome))
+        if isinstance(self._outcome, ChildStartError):
+            self.effects.append(StartFailedSelf(self._outcome))
         else:
-            self.effects.append(ExitSelf(self.effectscome))
+            self.effects.append(ExitSelf(self._outcome))
 
     # One child
 
     def _path_of(self, child: Child) -> str:
-        return f"{self._path}/{child.id}"
+        return f"{self.path}/{child.id}"
 
     def _start(self, child: Child, now: float) -> None:
         """Starts the next incarnation; the child shows as starting or as restarting (rule 13)."""
@@ -860,10 +817,10 @@ class Engine:
         child.incarnation += 1
         child.lives_by = child.spec
         coming = child.coming
-        self._children.enter(child, coming, now)
+        self.children.enter(child, coming, now)
         if coming is ChildState.RESTARTING:
             child.restarts += 1
-            path = f"{self._path}/{child.id}"
+            path = f"{self.path}/{child.id}"
             self.effects.append(Note(Restarting(path, now, child.id, child.incarnation, child.attempt)))
         self.effects.append(Start(child.id, child.spec, child.incarnation, child.has_cell, child.starter))
         child.has_cell = True
@@ -871,25 +828,25 @@ class Engine:
     def _stop(self, child: Child, goal: DesiredState, now: float) -> None:
         child.goal = goal
         if child.state is not ChildState.STOPPING:
-            self._children.enter(child, ChildState.STOPPING, now)
+            self.children.enter(child, ChildState.STOPPING, now)
             self.effects.append(Stop(child.id, child.incarnation, child.lives_by.shutdown))
 
     def _wait_alone(self, child: Child, delay: float, now: float) -> None:
         """The child waits for its next attempt, whatever its siblings do."""
         child.due = child.until = now + delay
-        self._children.enter(child, ChildState.BACKING_OFF, now)
+        self.children.enter(child, ChildState.BACKING_OFF, now)
         child.token = self.effects.arm(child, delay)
 
     def _hold(self, child: Child, delay: float, now: float) -> None:
         """The operation under way waits for the delay of this child, and then starts it (rule 12)."""
         child.due = child.until = now + delay
         self._under_way().delayed = True
-        self._children.enter(child, ChildState.BACKING_OFF, now)
+        self.children.enter(child, ChildState.BACKING_OFF, now)
 
     def _hold_if_backoff(self, child: Child, delay: float, now: float) -> None:
         """An exit waits only if the spec has a backoff; a failed attempt always does (rule 14)."""
         if child.spec.backoff is None:
-            self._children.enter(child, ChildState.RESTARTING, now)
+            self.children.enter(child, ChildState.RESTARTING, now)
         else:
             self._hold(child, delay, now)
 
@@ -907,56 +864,26 @@ class Engine:
             self._remove(child, reason, now)
             return
         self._cancel(child)
-        self._children.enter(child, state, now)
+        self.children.enter(child, state, now)
         if child.has_cell:
             child.has_cell, child.ref = False, None
             self.effects.append(Close(child.id))
-        self._settle(child, reason)
+        self.effects.settle(child, reason)
 
     def _remove(self, child: Child, reason: ExitReason, now: float) -> None:
         """Forgets the child and its spec."""
         self._cancel(child)
-        self._children.remove(child, now, fresh_id=self.spec.is_dynamic)
+        self.children.remove(child, now, fresh_id=self.spec.is_dynamic)
         self.effects.append(Drop(child.id))
         self.effects.append(Note(Dropped(self._path_of(child), now, child.id, reason)))
-        self._settle(child, reason)
+        self.effects.settle(child, reason)
 
     def _is_up(self, child: Child, state: ChildState, now: float, ref: object | None) -> None:
         child.ever_up, child.up_since, child.ref = True, now, ref
-        self._children.enter(child, state, now)
+        self.children.enter(child, state, now)
         if child.starter is not None:
             self.effects.answer(child.starter, ref)
             child.starter = None
         for request in child.restarters:
             self.effects.answer(request, ref)
         child.restarters = ()
-
-    def _settle(self, child: Child, reason: ExitReason) -> None:
-        """Settles the requests that waited for the child: it has stopped, so its start has failed."""
-        self._refuse_start(child, reason)
-        for request in child.stoppers:
-            self.effects.answer(request, None)
-        child.stoppers = ()
-
-    def _refuse_start(self, child: Child, reason: ExitReason) -> None:
-        if child.starter is not None:
-            self.effects.refuse(child.starter, ChildStartError(self._path_of(child), reason))
-            child.starter = None
-        if child.restarters:
-            self._refuse_restart(child, reason)
-
-    def _refuse_restart(self, child: Child, reason: ExitReason) -> None:
-        for request in child.restarters:
-            self.effects.refuse(request, ChildStartError(self._path_of(child), reason))
-        child.restarters = ()
-
-    def _note_backing_off(self, child: Child, cause: ExitReason, now: float) -> None:
-        if child.until is not None and child.delay is not None:
-            path, number = self._path_of(child), child.incarnation
-            self.effects.append(
-                Note(BackingOff(path, now, child.id, number, cause, child.attempt, child.delay, child.until))
-            )
-
-    def _note_restart_failed(self, child: Child, reason: ExitReason, now: float) -> None:
-        path, number = self._path_of(child), child.incarnation
-        self.effects.append(Note(RestartFailed(path, now, child.id, number, reason, child.attempt)))

@@ -57,6 +57,7 @@ from supervisors._engine.effects import (
 )
 from supervisors._engine.engine import Engine
 from supervisors._engine.reconcile import child_fault
+from supervisors._engine.waits import starting
 from supervisors._specs.spec import SETTLED, ChildSpec, Spec, SupervisorSpec, TaskCall
 from supervisors._specs.tree import settled_child, unresolved
 from supervisors._supervisor.grace import SharedGrace
@@ -158,7 +159,7 @@ class Supervisor(Actor):
 
     def starting(self) -> Cell | None:
         """The child whose start the operation under way waits for. Any thread."""
-        id = self._engine.starting
+        id = starting(self._engine)
         cell = None if id is None else self._cells.get(id)
         return cell if cell is not None and cell.state is State.STARTING else None
 

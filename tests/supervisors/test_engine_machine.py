@@ -88,7 +88,7 @@ class EngineMachine(RuleBasedStateMachine):
         self.edge.start()
 
     def _children(self) -> list[Child]:
-        return list(self.edge.engine._children)
+        return list(self.edge.engine.children)
 
     def _request(self) -> str:
         self.requests += 1
