@@ -704,7 +704,7 @@ MUTATIONS = (
         20,
         _CELL,
         "            if cell._kill(Killed(PARENT_ENDED)):\n",
-        "            if cell.stop(Killed(PARENT_ENDED), 5.0):\n",
+        "            if cell.stop(outcomes.Shutdown(PARENT_ENDED), 5.0):\n",
     ),
     # Automatic shutdown
     Mutation(

@@ -103,15 +103,19 @@ def test_what_raised_is_a_reason_or_refused_in_every_phase(supervisor: bool) -> 
 def test_every_incarnation_is_reported_up_and_gone_at_most_once(supervisor: bool, events: list[LifeEvent]) -> None:
     """And gone exactly once when the next one begins; watchers are told once of each exit."""
     phase, ups, reports, told = Phase.NEW, 0, 0, 0
-    begun = False
+    begun = declined = False
     for event in events:
         found = transition(phase, event, supervisor=supervisor)
         if found is None:
             continue
         phase, effects = found
         told += LifeEffect.TELL in effects
+        declined |= LifeEffect.REPORT_DECLINED in effects
         if LifeEffect.LAUNCH in effects:
             assert not begun or reports == 1
+            assert not begun or told + declined == 1
+            assert LifeEffect.TELL not in effects or effects.index(LifeEffect.TELL) < effects.index(LifeEffect.LAUNCH)
+            declined = False
             begun, ups, reports, told = True, 0, 0, 0
         ups += LifeEffect.REPORT_UP in effects
         reports += bool(REPORTS.intersection(effects))
