@@ -226,12 +226,12 @@ class RunState:
     def publish(self, kind: type[RunEvent], at: float, *values: object) -> None:
         """Publishes an event of the run. The object is made when there is a reader. On the loop thread."""
         if self.keeper is not None:
-            if self.runtime.events.sinks(kind):
+            if self.runtime.events.takers[kind]:
                 self.keeper.publish(self._tell, kind, (self.path, at, self.id, *values))
             return
         fields: tuple[Any, ...] = (self.path, at, self.id, *values)
         stream = self.runtime.events
-        if stream.sinks(kind):
+        if stream.takers[kind]:
             stream.publish(kind(*fields))
         self._events.append((self._count, kind, fields))
         self._count += 1
@@ -240,7 +240,7 @@ class RunState:
 
     def _tell(self, kind: type[RunEvent], fields: tuple[Any, ...]) -> None:
         stream = self.runtime.events
-        if stream.sinks(kind):
+        if stream.takers[kind]:
             stream.publish(kind(*fields))
 
     def settle(self, outcome: Outcome) -> None:
