@@ -229,7 +229,8 @@ class RunContext:
             now = record.runtime.now()
             known = record.end(self._journal, key, known, now - began, returns)
             if known.error is None:
-                record.publish(StepDone, now, key, now - began, shown(record.hidden, key, known.value))
+                result = shown(record.hidden, key, known.value) if record.hidden else known.value
+                record.publish(StepDone, now, key, now - began, result)
             else:
                 record.publish(StepBroke, now, key, now - began, known.error)
         if known.error is not None:
