@@ -290,6 +290,30 @@ class Subscription:
         self._stream._remove(self)
 
 
+class _Takers(dict[type[LifecycleEvent], tuple[Subscription, ...]]):
+    """The subscriptions that get events of a class: a cache, for the classes asked for since the last change. It is a
+    mapping, so that to ask costs no call: every crash asks often.
+    """
+
+    def __init__(self) -> None:
+        self.lock = threading.Lock()
+        self.by_type: dict[type[LifecycleEvent], dict[int, Subscription]] = {}
+        """The subscriptions that name a class."""
+
+    def __missing__(self, kind: type[LifecycleEvent]) -> tuple[Subscription, ...]:
+        with self.lock:
+            found = self[kind] = self._find(kind)
+        return found
+
+    def _find(self, kind: type[LifecycleEvent]) -> tuple[Subscription, ...]:
+        named = (kind,) if kind is MessageHandled else kind.__mro__
+        groups = [self.by_type[each] for each in named if each in self.by_type]
+        if len(groups) < 2:
+            return tuple(groups[0].values()) if groups else ()
+        found = {number: each for group in groups for number, each in group.items()}
+        return tuple(found[number] for number in sorted(found))
+
+
 class EventStream:
     """Publishes events to sinks.
 
@@ -303,11 +327,9 @@ class EventStream:
         self._changed = changed
         self._numbers = itertools.count(1)
         self._subscriptions: dict[int, Subscription] = {}
-        self._by_type: dict[type[LifecycleEvent], dict[int, Subscription]] = {}
-        """The subscriptions that name a class."""
-        self._takers: dict[type[LifecycleEvent], tuple[Subscription, ...]] = {}
-        """The subscriptions that get events of a class: a cache, for the classes asked for since the last change."""
-        self._lock = threading.Lock()
+        self.takers = takers = _Takers()
+        """The subscriptions that get events of a class, by class. Ask before you build an event that is expensive."""
+        self._by_type, self._lock = takers.by_type, takers.lock
         self._reported: dict[int, set[type[BaseException]]] = {}
         """The classes of failures already reported, by the number of the subscription."""
         self.dead_letters: Counter[str] = Counter()
@@ -358,24 +380,12 @@ class EventStream:
 
     def _forget_takers(self, subscription: Subscription) -> None:
         types = subscription.types
-        for kind in [kind for kind in self._takers if issubclass(kind, types)]:
-            del self._takers[kind]
+        for kind in [kind for kind in self.takers if issubclass(kind, types)]:
+            del self.takers[kind]
 
     def sinks(self, kind: type[LifecycleEvent]) -> tuple[Subscription, ...]:
         """The subscriptions that get events of this class. Ask before you build an event that is expensive."""
-        found = self._takers.get(kind)
-        if found is None:
-            with self._lock:
-                found = self._takers[kind] = self._find_takers(kind)
-        return found
-
-    def _find_takers(self, kind: type[LifecycleEvent]) -> tuple[Subscription, ...]:
-        named = (kind,) if kind is MessageHandled else kind.__mro__
-        groups = [self._by_type[each] for each in named if each in self._by_type]
-        if len(groups) < 2:
-            return tuple(groups[0].values()) if groups else ()
-        found = {number: each for group in groups for number, each in group.items()}
-        return tuple(found[number] for number in sorted(found))
+        return self.takers[kind]
 
     def wants_messages(self) -> bool:
         """Whether a sink names `MessageHandled`."""
@@ -395,8 +405,7 @@ class EventStream:
         if type(event) is DeadLetter:
             with self._lock:
                 self.dead_letters[event.reason] += 1
-        takers = self._takers.get(type(event))
-        for each in self.sinks(type(event)) if takers is None else takers:
+        for each in self.takers[type(event)]:
             if quiet and each.to_actor:
                 continue
             try:

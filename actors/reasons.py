@@ -40,7 +40,8 @@ class ExitReason(Record):
         return self.kind
 
     def __str__(self) -> str:
-        return cut(self.in_words(), TEXT)
+        text = self.in_words()
+        return text if len(text) <= TEXT and text.isprintable() else cut(text, TEXT)
 
 
 class Normal(ExitReason):

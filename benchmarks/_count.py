@@ -3,6 +3,7 @@
 Under `valgrind --tool=callgrind --instr-atstart=no` the second dump of the process named in the line has the machine
 instructions of `times` operations. Without valgrind the line has the Python calls. Each flow runs in a fork of its own:
 they share the imports, and none sees what another one has warmed up. NAME may be `import`, whose calls are counted.
+`python -m benchmarks._count NAME --sequence` prints the calls of one operation in their order.
 """
 
 from __future__ import annotations
@@ -16,7 +17,8 @@ import mmap
 import os
 import sys
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from importlib.util import find_spec
 from pathlib import Path
 from types import CodeType, FrameType
@@ -93,6 +95,28 @@ class Calls:
             self.count += 1
             self.functions.add(frame.f_code)
 
+    @contextmanager
+    def in_order(self) -> Iterator[list[str]]:
+        """Counts in the block, and has there a line for each call: its function and file, indented by its depth."""
+        lines: list[str] = []
+        top = sys._getframe()
+
+        def see(frame: FrameType, event: str, argument: object) -> None:
+            before = self.count
+            self._see(frame, event, argument)
+            if self.count > before:
+                depth, above = 0, frame.f_back
+                while above is not None and above is not top:
+                    depth, above = depth + 1, above.f_back
+                code = frame.f_code
+                lines.append(f"{'  ' * depth}{code.co_qualname}  {os.path.relpath(code.co_filename)}")
+
+        sys.setprofile(see)
+        try:
+            yield lines
+        finally:
+            sys.setprofile(None)
+
     @property
     def files(self) -> int:
         """In how many files the functions are."""
@@ -118,6 +142,16 @@ async def _calls(flow: Flow) -> dict[str, object]:
     }
 
 
+async def _sequence(flow: Flow) -> list[str]:
+    async with flow.open() as (_, repeat):
+        await repeat(max(WARM, flow.least))
+        await _settle()
+        with Calls().in_order() as lines:
+            await repeat(flow.least)
+            await _settle()
+        return lines
+
+
 def turns(world: World) -> int:
     """How many times the run queue has let an actor run."""
     return world.runtime.loop_host.turns
@@ -137,7 +171,7 @@ def _import() -> dict[str, object]:
     return {"calls": calls.count, "alone": calls.count, "functions": functions, "files": calls.files, "turns": 0}
 
 
-def main(names: list[str]) -> None:
+def main(names: list[str], *, sequence: bool = False) -> None:
     """Counts each flow in a fork, and prints what it found. Exits with 1 at the first that fails."""
     if names == ["import"]:
         print(json.dumps({"flow": "import", **_import()}))
@@ -145,6 +179,10 @@ def main(names: list[str]) -> None:
     from benchmarks._flows import FLOWS
 
     logging.disable(logging.CRITICAL)  # crashes are part of the flows
+    if sequence:
+        for number, line in enumerate(asyncio.run(_sequence(FLOWS[names[0]])), 1):
+            print(f"{number:4} {line}")
+        return
     valgrind = Valgrind() if "VALGRIND" in os.environ else None
     if valgrind is not None and not valgrind.order(_RUNNING_ON_VALGRIND):
         raise SystemExit("VALGRIND is set, and this process does not run under valgrind")
@@ -169,4 +207,4 @@ def _report(flow: Flow, valgrind: Valgrind | None) -> None:
 
 
 if __name__ == "__main__":
-    main(sys.argv[1].split(","))
+    main(sys.argv[1].split(","), sequence="--sequence" in sys.argv)

@@ -309,11 +309,11 @@ async def _restart_group(world: World, times: int) -> None:
 
 async def _restart_known(world: World, times: int) -> None:
     worker = world.root.child("a0")
-    subscription = world.runtime.events.subscribe(lambda _: world.left.one(), Restarted)
+    if not world.left.done.is_set():
+        world.runtime.events.subscribe(lambda _: world.left.one(), Restarted)
     for _ in range(times):
         worker.tell(CRASH)
         await world.left.count(1)
-    subscription.cancel()
 
 
 async def _assign(world: World, times: int) -> None:

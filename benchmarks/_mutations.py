@@ -37,8 +37,9 @@ class Mutation:
 _BACKOFF = "supervisors/_specs/backoff.py"
 _BUDGET = "supervisors/_engine/budget.py"
 _CELL = "actors/_core/cell.py"
-_CHILD = "supervisors/_engine/child.py"
+_CHILD = "supervisors/_engine/children.py"
 _CHILDREN = "supervisors/_engine/children.py"
+_EFFECTS = "supervisors/_engine/effects.py"
 _ENGINE = "supervisors/_engine/engine.py"
 _HANDLERS = "actors/_core/handlers.py"
 _OPERATION = "supervisors/_engine/operation.py"
@@ -132,16 +133,16 @@ MUTATIONS = (
     Mutation(
         "shutdown taken for a failure",
         5,
-        _STRATEGY,
-        "return _TABLE[restart, reason.expected]",
-        'return _TABLE[restart, reason.expected and "shutdown" not in type(reason).__name__.lower()]',
+        _ENGINE,
+        "EXIT_ACTIONS[child.spec.restart, reason.expected]",
+        'EXIT_ACTIONS[child.spec.restart, reason.expected and "shutdown" not in type(reason).__name__.lower()]',
     ),
     Mutation(
         "temporary kept after its end",
         5,
         _ENGINE,
-        'if child.spec.restart == "temporary" or self._spec.is_dynamic:',
-        "if self._spec.is_dynamic:",
+        'if child.spec.restart == "temporary" or self.spec.is_dynamic:',
+        "if self.spec.is_dynamic:",
     ),
     Mutation(
         "an exit without a restart takes the siblings along",
@@ -149,7 +150,7 @@ MUTATIONS = (
         _ENGINE,
         'wanted = {"restart": True, "stop": False, None: table == "restart"}[said]',
         'wanted = {"restart": True, "stop": False, None: table == "restart"}[said]\n'
-        "        if not wanted and goal is None and is_group(self._spec.strategy):\n"
+        "        if not wanted and goal is None and self.spec.strategy in GROUPS:\n"
         "            self._restart_group(child, now)\n"
         "            return",
     ),
@@ -227,10 +228,10 @@ MUTATIONS = (
         "an exit that merges is counted",
         7,
         _ENGINE,
-        """        self._note_backing_off(child, cause, now)
+        """        self.effects.backing_off(child, cause, now)
         self._again(now)
 """,
-        """        self._note_backing_off(child, cause, now)
+        """        self.effects.backing_off(child, cause, now)
         if not self._charge(child, cause, now):
             return
         self._again(now)
@@ -288,15 +289,15 @@ MUTATIONS = (
         "backing off counts as up",
         8,
         _CHILD,
-        "_DOWN = frozenset({ChildState.STARTING, ChildState.RESTARTING, ChildState.BACKING_OFF})",
-        "_DOWN = frozenset({ChildState.STARTING, ChildState.RESTARTING})",
+        "DOWN = frozenset({ChildState.STARTING, ChildState.RESTARTING, ChildState.BACKING_OFF})",
+        "DOWN = frozenset({ChildState.STARTING, ChildState.RESTARTING})",
     ),
     Mutation(
         "starting counts as up",
         8,
         _CHILD,
-        "_DOWN = frozenset({ChildState.STARTING, ChildState.RESTARTING, ChildState.BACKING_OFF})",
-        "_DOWN = frozenset({ChildState.BACKING_OFF})",
+        "DOWN = frozenset({ChildState.STARTING, ChildState.RESTARTING, ChildState.BACKING_OFF})",
+        "DOWN = frozenset({ChildState.BACKING_OFF})",
     ),
     Mutation(
         "a group restart counts once for each member",
@@ -320,18 +321,18 @@ MUTATIONS = (
         "the end of a temporary child is counted",
         8,
         _ENGINE,
-        "        if wanted and (goal is None or (goal is DesiredState.RESTART and self._spec.is_dynamic)):\n",
+        "        if wanted and (goal is None or (goal is DesiredState.RESTART and self.spec.is_dynamic)):\n",
         '        if child.spec.restart == "temporary" and not self._charge(child, reason, now):\n'
         "            return\n"
-        "        if wanted and (goal is None or (goal is DesiredState.RESTART and self._spec.is_dynamic)):\n",
+        "        if wanted and (goal is None or (goal is DesiredState.RESTART and self.spec.is_dynamic)):\n",
     ),
     # Budgets of their own, and the limit
     Mutation(
         "a budget of its own ignored",
         9,
         _ENGINE,
-        "budget = self._spec if own is None else own",
-        "budget = self._spec",
+        "budget = self.spec if child.own_budget is None else child.own_budget",
+        "budget = self.spec",
     ),
     Mutation(
         "a window of its own ignored",
@@ -352,14 +353,14 @@ MUTATIONS = (
         9,
         _ENGINE,
         "dropped = child.spec.dropped_at_limit",
-        "dropped = own is not None",
+        "dropped = child.own_budget is not None",
     ),
     Mutation(
         "a spent budget counts in the supervisor's window, too",
         9,
         _ENGINE,
         "        if most is None or self._budget.grants(child, most, period, now):\n",
-        "        also = self._budget.window if own is not None else None\n"
+        "        also = self._budget.window if child.own_budget is not None else None\n"
         "        if (most is None or self._budget.grants(child, most, period, now)) and (\n"
         "            also is None or also.grant(child.clock, now)\n"
         "        ):\n",
@@ -384,7 +385,7 @@ MUTATIONS = (
         9,
         _ENGINE,
         "        if most is None or self._budget.grants(child, most, period, now):\n",
-        "        stalled = sum(each.stalled for each in self._children)\n"
+        "        stalled = sum(each.stalled for each in self.children)\n"
         "        if most is None or (\n"
         "            (period is not None or stalled < most) and self._budget.grants(child, most, period, now)\n"
         "        ):\n",
@@ -400,8 +401,8 @@ MUTATIONS = (
         "a message that crashes is progress",
         8,
         _OUTCOMES,
-        "        cell.made_no_progress()\n    if cell.noted or",
-        "        pass\n    if cell.noted or",
+        "return present and type(envelope.message) not in OF_THE_SYSTEM_LANE",
+        "return False",
     ),
     Mutation(
         "what was handled before the last restart is progress",
@@ -532,8 +533,8 @@ MUTATIONS = (
         "the delay after a failed attempt is not waited",
         11,
         _ENGINE,
-        "            self._wait_alone(child, delay, now)\n            self._note_backing_off(child, reason, now)\n",
-        "            self._wait_alone(child, 0.0, now)\n            self._note_backing_off(child, reason, now)\n",
+        "            self._wait_alone(child, delay, now)\n            self.effects.backing_off(child, reason, now)\n",
+        "            self._wait_alone(child, 0.0, now)\n            self.effects.backing_off(child, reason, now)\n",
     ),
     Mutation(
         "every delay is cut short",
@@ -554,7 +555,7 @@ MUTATIONS = (
         "the delay of a member that joins is not waited",
         12,
         _ENGINE,
-        "            self._out.disarm(operation)\n            operation.show_due()\n",
+        "            self.effects.disarm(operation)\n            operation.show_due()\n",
         "            operation.show_due()\n",
     ),
     Mutation(
@@ -568,31 +569,31 @@ MUTATIONS = (
         "a child that waits shows as stopped",
         13,
         _ENGINE,
-        """        self._children.enter(child, ChildState.BACKING_OFF, now)
-        child.token = self._out.arm(child, delay)""",
-        """        self._children.enter(child, ChildState.STOPPED, now)
-        child.token = self._out.arm(child, delay)""",
+        """        self.children.enter(child, ChildState.BACKING_OFF, now)
+        child.token = self.effects.arm(child, delay)""",
+        """        self.children.enter(child, ChildState.STOPPED, now)
+        child.token = self.effects.arm(child, delay)""",
     ),
     # A restart that fails
     Mutation(
         "one_for_all keeps what it has started when a start fails",
         15,
         _ENGINE,
-        'if self._spec.strategy == "one_for_all" and child.ever_up:',
-        'if self._spec.strategy == "one_for_one" and child.ever_up:',
+        'if self.spec.strategy == "one_for_all" and child.ever_up:',
+        'if self.spec.strategy == "one_for_one" and child.ever_up:',
     ),
     Mutation(
         "rest_for_one stops again what it has started when a start fails",
         15,
         _ENGINE,
-        'if self._spec.strategy == "one_for_all" and child.ever_up:',
+        'if self.spec.strategy == "one_for_all" and child.ever_up:',
         "if child.ever_up:",
     ),
     Mutation(
         "the timer of a cancelled restart goes on",
         16,
         _ENGINE,
-        "        self._out.disarm(child)\n        child.queued, child.due",
+        "        self.effects.disarm(child)\n        child.queued, child.due",
         "        child.queued, child.due",
     ),
     Mutation(
@@ -627,26 +628,26 @@ MUTATIONS = (
         "all stop at once when the supervisor ends",
         17,
         _ENGINE,
-        """        if self._spec.is_dynamic:
+        """        if self.spec.is_dynamic:
             # Unordered""",
-        """        if self._spec.children or self._spec.is_dynamic:
+        """        if self.spec.children or self.spec.is_dynamic:
             # Unordered""",
     ),
     Mutation(
         "unordered children stop one by one",
         6,
         _ENGINE,
-        """        if self._spec.is_dynamic:
+        """        if self.spec.is_dynamic:
             # Unordered""",
-        """        if not self._spec.children and not self._spec.is_dynamic:
+        """        if not self.spec.children and not self.spec.is_dynamic:
             # Unordered""",
     ),
     Mutation(
         "the time to stop is not limited",
         17,
         _ENGINE,
-        "self._out.put(Stop(child.id, child.incarnation, child.lives_by.shutdown))",
-        'self._out.put(Stop(child.id, child.incarnation, "infinity"))',
+        "self.effects.append(Stop(child.id, child.incarnation, child.lives_by.shutdown))",
+        'self.effects.append(Stop(child.id, child.incarnation, "infinity"))',
     ),
     Mutation(
         "a child that does not stop in time is not killed",
@@ -677,19 +678,19 @@ MUTATIONS = (
         "            cell.stop(Shutdown(), 5.0)\n",
     ),
     Mutation(
-        "the supervisor ends before its last child", 18, _ENGINE, "len(self._children) > 0:", "len(self._children) > 1:"
+        "the supervisor ends before its last child", 18, _ENGINE, "len(self.children) > 0:", "len(self.children) > 1:"
     ),
-    Mutation("a child at rest keeps its cell", 18, _ENGINE, "            self._out.put(Close(child.id))\n", ""),
+    Mutation("a child at rest keeps its cell", 18, _ENGINE, "            self.effects.append(Close(child.id))\n", ""),
     Mutation(
         "an actor is gone before what it started",
         18,
         _CELL,
-        """        if self.children:
-            self.runtime.when_childless(self, partial(self._feed_to, self.incarnation, LifeEvent.CHILDLESS))
-        else:
-            self._feed(LifeEvent.CHILDLESS)
+        """        if not self.children:
+            return LifeEvent.CHILDLESS
+        self.runtime.when_childless(self, partial(self._feed_to, self.incarnation, LifeEvent.CHILDLESS))
+        return None
 """,
-        "        self._feed(LifeEvent.CHILDLESS)\n",
+        "        return LifeEvent.CHILDLESS\n",
     ),
     Mutation(
         "timers of a killed supervisor go on",
@@ -703,7 +704,7 @@ MUTATIONS = (
         20,
         _CELL,
         "            if cell._kill(Killed(PARENT_ENDED)):\n",
-        "            if cell.stop(Shutdown(PARENT_ENDED), 5.0):\n",
+        "            if cell.stop(outcomes.Shutdown(PARENT_ENDED), 5.0):\n",
     ),
     # Automatic shutdown
     Mutation(
@@ -807,21 +808,21 @@ MUTATIONS = (
         1,
         _ENGINE,
         "        child.starter = NO_ANSWER if request is None else request\n",
-        "        self._out.answer(request, None)\n        child.starter = NO_ANSWER\n",
+        "        self.effects.answer(request, None)\n        child.starter = NO_ANSWER\n",
     ),
     Mutation(
         "terminate_child is never answered",
         23,
-        _ENGINE,
-        "        for request in child.stoppers:\n            self._out.answer(request, None)\n",
+        _EFFECTS,
+        "        for request in child.stoppers:\n            self.answer(request, None)\n",
         "",
     ),
     Mutation(
         "what waits when the supervisor is killed is never answered",
         23,
         _SUPERVISOR,
-        "for effect in self._engine.abandon():",
-        "for effect in self._engine.abandon()[:0]:",
+        "        self._engine.abandon()\n",
+        "",
     ),
     Mutation(
         "count_children counts those at rest as active",
@@ -857,15 +858,15 @@ MUTATIONS = (
         "the order of the new specs is ignored",
         23,
         _CHILDREN,
-        "        named = [self._children[id] for id in ids]\n",
-        "        named = sorted((self._children[id] for id in ids), key=lambda child: child.position)\n",
+        "        named = [self.by_id[id] for id in ids]\n",
+        "        named = sorted((self.by_id[id] for id in ids), key=lambda child: child.position)\n",
     ),
     Mutation(
         "update_specs stops in start order",
         23,
         _ENGINE,
         "        operation.add(stop=stop)\n",
-        "        self._children.reorder([each.id for each in reversed(list(self._children))])\n"
+        "        self.children.reorder([each.id for each in reversed(list(self.children))])\n"
         "        operation.add(stop=stop)\n",
     ),
     Mutation(
@@ -886,35 +887,35 @@ MUTATIONS = (
         "what is replaced stops by its new grace",
         17,
         _ENGINE,
-        "self._out.put(Stop(child.id, child.incarnation, child.lives_by.shutdown))",
-        "self._out.put(Stop(child.id, child.incarnation, child.spec.shutdown))",
+        "self.effects.append(Stop(child.id, child.incarnation, child.lives_by.shutdown))",
+        "self.effects.append(Stop(child.id, child.incarnation, child.spec.shutdown))",
     ),
     Mutation(
         "a grace that is adopted counts from the next start",
         23,
         _ENGINE,
-        "            child.lives_by = spec\n            self._out.put(Adopt(child.id, spec))\n",
+        "            child.lives_by = spec\n            self.effects.append(Adopt(child.id, spec))\n",
         "            pass\n",
     ),
     Mutation(
         "a changed budget of its own begins with what was counted",
         23,
         _CHILDREN,
-        "        if spec.own_restarts != child.spec.own_restarts:\n",
-        "        if child.window is None or spec.own_restarts is None or spec.own_restarts.period is None:\n",
+        "        if own != child.own_budget:\n",
+        "        if child.window is None or own is None or own.period is None:\n",
     ),
     Mutation(
         "update_specs is answered before it is done",
         23,
         _ENGINE,
         "            operation.requests.append((request, change))\n",
-        "            self._out.answer(request, change)\n",
+        "            self.effects.answer(request, change)\n",
     ),
     Mutation(
         "what update_specs starts before a group waits with it",
         12,
         _ENGINE,
-        'child = operation.next_before_the_wait() if self._spec.strategy == "rest_for_one" else None',
+        'child = operation.next_before_the_wait() if self.spec.strategy == "rest_for_one" else None',
         "child = None",
     ),
     Mutation(
@@ -935,22 +936,22 @@ MUTATIONS = (
         "adopted settings do not reach the supervisor",
         23,
         _SUPERVISOR,
-        "                    self._cells[id].put_urgent(AdoptSpec(spec))\n",
+        "            cell.put_urgent(AdoptSpec(spec))\n",
         "                    pass\n",
     ),
     Mutation(
         "a changed strategy is ignored",
         23,
         _ENGINE,
-        "self._spec = self._spec.changed(**{name: getattr(spec, name) for name in differ})",
-        'self._spec = self._spec.changed(**{name: getattr(spec, name) for name in differ if name != "strategy"})',
+        "self.spec = self.spec.changed(**{name: getattr(spec, name) for name in differ})",
+        'self.spec = self.spec.changed(**{name: getattr(spec, name) for name in differ if name != "strategy"})',
     ),
     Mutation(
         "a changed max_children is ignored",
         25,
         _ENGINE,
-        "self._spec = self._spec.changed(**{name: getattr(spec, name) for name in differ})",
-        'self._spec = self._spec.changed(**{name: getattr(spec, name) for name in differ if name != "max_children"})',
+        "self.spec = self.spec.changed(**{name: getattr(spec, name) for name in differ})",
+        'self.spec = self.spec.changed(**{name: getattr(spec, name) for name in differ if name != "max_children"})',
     ),
     Mutation(
         "a changed window begins empty",
@@ -972,7 +973,7 @@ MUTATIONS = (
         26,
         _ENGINE,
         "        if coming is ChildState.RESTARTING:\n",
-        "        if coming is ChildState.RESTARTING:\n            self._out.put(Close(child.id))\n",
+        "        if coming is ChildState.RESTARTING:\n            self.effects.append(Close(child.id))\n",
     ),
     Mutation(
         "a restart loses what waits in the mailbox",

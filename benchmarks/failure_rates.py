@@ -22,7 +22,7 @@ from unittest.mock import patch
 from actors import Actor, ExitReason
 from actors.testing import simulation
 from supervisors import child, exponential, supervisor
-from supervisors._engine.child import Child
+from supervisors._engine.children import Child
 
 EVERY = 0.05
 """Seconds between two calls."""

@@ -160,7 +160,7 @@ def quotes_in(path: Path) -> dict[int, list[str]]:
 
 
 DECIDED: Mapping[int, tuple[str, ...]] = {
-    28: ("actors/_core/leftovers.py::dispose_of",),
+    28: ("actors/_core/outcomes.py::dispose_of",),
 }
 """Code that holds a rule and does not quote it."""
 

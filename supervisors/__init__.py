@@ -12,7 +12,7 @@ from supervisors._guard import facade
 if TYPE_CHECKING:
     from actors.spi import process, ray
     from supervisors._check.check import Finding, Report, check
-    from supervisors._engine.child import ChildCounts, ChildInfo, ChildState
+    from supervisors._engine.children import ChildCounts, ChildInfo, ChildState
     from supervisors._engine.reconcile import Reconciliation
     from supervisors._specs.backoff import Backoff, Constant, Exponential, Linear, constant, exponential, linear
     from supervisors._specs.builders import budget, child, dynamic_supervisor, partition_supervisor, supervisor, tasks
@@ -131,7 +131,7 @@ if not TYPE_CHECKING:
         {
             "actors.spi": ["process", "ray"],
             "supervisors._check.check": ["Finding", "Report", "check"],
-            "supervisors._engine.child": ["ChildCounts", "ChildInfo", "ChildState"],
+            "supervisors._engine.children": ["ChildCounts", "ChildInfo", "ChildState"],
             "supervisors._engine.reconcile": ["Reconciliation"],
             "supervisors._specs.backoff": [
                 "Backoff",

@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from actors.spi import nearest
-from supervisors._engine.child import ALIVE, ChildInfo
+from supervisors._engine.children import ALIVE, ChildInfo
 from supervisors._specs.backoff import Backoff, Constant, Exponential, Linear, Seconds, constant, exponential, linear
 from supervisors._specs.builders import ChildOptions, CommonOptions, budget, child, dynamic_supervisor, supervisor
 from supervisors._specs.faults import attempt, checked, faults_of, unknown_key

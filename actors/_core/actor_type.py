@@ -40,6 +40,12 @@ class ActorType:
     """Whether the life of the cell runs in another process, too, and the cell here shows it."""
     says_progress = False
     """Whether the instance itself says whether its life was progress (`made_progress`)."""
+    starts = True
+    """Whether it has a hook for the start: `on_start`."""
+    hears_of_its_end = hears_of_its_crash = True
+    """Whether it has a hook for an orderly end, and for a crash: `on_stop`, `on_failure`."""
+    disposes = False
+    """Whether something is left to do when an instance is given up."""
 
     def __init__(self, actor_class: type[Any]) -> None:
         from actors._core.actor import Actor
@@ -60,13 +66,16 @@ class ActorType:
         self.continues: bool = actor_class.on_continue is not Actor.on_continue
         self.answers: tuple[type[BaseException], ...] = actor_class.answers
         self.carries: bool = actor_class.carry_over is not Actor.carry_over
+        self.starts = actor_class.on_start is not Actor.on_start
+        self.hears_of_its_end = actor_class.on_stop is not Actor.on_stop
+        self.hears_of_its_crash = actor_class.on_failure is not Actor.on_failure
         self.resumes: tuple[type[BaseException], ...] = actor_class.resumes
         self.idle_timeout: float | None = actor_class.idle_timeout
         self.manages_lifecycle: bool = actor_class.manages_lifecycle
         """Whether instances report their own start and end, and take the order to stop as a message. Supervisors do:
         they go on hearing of their children while they start and stop.
         """
-        self.says_progress = self.manages_lifecycle
+        self.says_progress = self.disposes = self.manages_lifecycle
         self.host: HostChoice = actor_class.host
         only = getattr(actor_class, "only_host", None)
         self.threads: tuple[str, ...] = THREADS if only is None else tuple(each for each in THREADS if each == only)
@@ -102,8 +111,7 @@ class ActorType:
 
     def dispose(self, actor: Any) -> None:
         """Gives the instance up."""
-        if self.manages_lifecycle:
-            actor.on_gone()
+        actor.on_gone()
 
 
 def abstract_fault(actor_class: type[Any]) -> str | None:

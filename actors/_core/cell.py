@@ -27,14 +27,14 @@ from typing import TYPE_CHECKING, Any
 from actors._core import hooks, leftovers, outcomes, reports
 from actors._core.children import PARENT_ENDED, ChildCells, may_return
 from actors._core.clock import TimerHandle
-from actors._core.current import enter
+from actors._core.current import current, current_incarnation
 from actors._core.envelope import BareEnvelope, Envelope, ReplyTo
 from actors._core.handlers import Dispatch
 from actors._core.life import ABSENT, BEING_KILLED, OPEN, STATES, TABLES, LifeEffect, LifeEvent, Phase, State
 from actors._core.mailbox import NO_MESSAGES, Queue
 from actors._core.messages import Continue, StopOrder
 from actors._core.observer import Moment
-from actors._core.outcomes import answer, failed, kind_name
+from actors._core.outcomes import answer, failed
 from actors._core.possessions import Possessions, is_over
 from actors._core.props import Props
 from actors._core.stash import Stash
@@ -327,7 +327,8 @@ class Cell:
                 else:
                     result = own.run(table[type(message)], actor, message)
             except BaseException as error:  # noqa: BLE001 - any exception, SystemExit included, ends this actor alone
-                failed(self, envelope, error, incarnation)
+                if failed(self, envelope, error, incarnation):
+                    self.unproductive += 1
             else:
                 if type(result) is CoroutineType:
                     host.drive(self, envelope, result, own)
@@ -510,17 +511,21 @@ class Cell:
         grace: float | None = None,
         culprit: Envelope | None = None,
     ) -> bool:
-        """Has the table decide, and carries out its effects. Returns whether what runs must be halted now."""
-        found = TABLES[self.props.kind.manages_lifecycle][self.phase][event]
-        if found is None:
-            return False
-        halt = False
-        self.phase, effects = found
-        for effect in effects:
-            if effect is LifeEffect.HALT:
-                halt = True
-            else:
-                _CARRY_OUT[effect](self, reason, grace, culprit)
+        """Has the table decide, and carries out its effects. Returns whether what runs must be halted now. An effect
+        that is over at once returns the event that it would else report later, which is fed next.
+        """
+        table, halt = TABLES[self.props.kind.manages_lifecycle], False
+        following: LifeEvent | None = event
+        while following is not None:
+            found, following = table[self.phase][following], None
+            if found is None:
+                break
+            self.phase, effects = found
+            for effect in effects:
+                if effect is LifeEffect.HALT:
+                    halt = True
+                else:
+                    following = _CARRY_OUT[effect](self, reason, grace, culprit)
         return halt
 
     def _feed_to(self, incarnation: int, event: LifeEvent) -> None:
@@ -536,8 +541,6 @@ class Cell:
             self.incarnation = number - 1
         if self.runtime.observer is not None:
             self.runtime.observer.lived(self, Moment.BEGINS)
-        if self.phase is Phase.ENDED:
-            self._feed(LifeEvent.SETTLE)
         self._feed(LifeEvent.BEGIN)
         order, self.stop_next = self.stop_next, None
         if order is not None:
@@ -674,7 +677,7 @@ class Cell:
         self.reason = reason
         self.phase, self.open, self.pending = Phase.HALTING, False, None
         leftovers.refuse_under_way(self, reason)
-        self.runtime.attempt(self.path, "its end", self._clear)
+        self.runtime.attempt(self.path, "its end", self.clear)
         self.phase = Phase.ENDED
         self.runtime.attempt(self.path, "its end", self.close, reason)
 
@@ -699,7 +702,7 @@ class Cell:
             return None  # the thread was left behind, and another incarnation may be here
         self.actor, self.kind = actor, props.kind
         if self.carried is _NOTHING:
-            return hooks.start(self)
+            return hooks.start(self) if props.kind.starts or self.runtime.observer is not None else None
         carried, self.carried = self.carried, _NOTHING
         return hooks.restore(self, carried)
 
@@ -726,16 +729,11 @@ class Cell:
             self.kill(Crashed(StartTimeout(self.path, self.props.start_timeout, self.props.kind.waits_for(self))))
 
     def _leave(self, reason: ExitReason) -> None:
-        farewell = self.kind.farewell if self.runtime.observer is None else self._observed_farewell
+        farewell = self.kind.farewell if self.runtime.observer is None else hooks.observed_farewell
         self.host.drive_life(self, partial(farewell, self, reason), partial(self._left, self.incarnation, reason))
-        if self.host.goes_on and self.phase is Phase.LEAVING and self.grace is None and isinstance(reason, Crashed):
-            self._time_leaving(reason)  # only a hook that has to wait needs a timer
-
-    @staticmethod
-    def _observed_farewell(cell: Cell, reason: ExitReason) -> hooks.Rest:
-        if cell.runtime.observer is not None:
-            cell.runtime.observer.hook(cell, "end")
-        return cell.kind.farewell(cell, reason)
+        late = self.host.goes_on and self.phase is Phase.LEAVING and self.grace is None and isinstance(reason, Crashed)
+        if late and self.props.shutdown is not None:  # only a hook that has to wait needs a timer
+            self._arm_grace(self.props.shutdown, partial(self.kill, reason))
 
     def carry(self, carried: object) -> None:
         """Keeps a value for the next incarnation."""
@@ -759,10 +757,13 @@ class Cell:
         self.unproductive = self.handled + len(self.urgent or ())
         self.up_since = math.inf
         self.told_to_stop = None
-        kind = self.props.kind  # an updated spec may have brought another class
-        self.host, self.table, self.concurrency = self.runtime.host(self.props.host), kind.table, kind.concurrency
-        self.context = self.runtime.context.copy()
-        self.context.run(enter, self)
+        runtime, choice, kind = self.runtime, self.props.host, self.props.kind
+        # An updated spec may have brought another class and another host.
+        self.host = runtime.loop_host if choice == "loop" else runtime.host(choice)
+        self.table, self.concurrency = kind.table, kind.concurrency
+        self.context = context = runtime.context.copy()
+        context.run(current.set, self)
+        context.run(current_incarnation.set, self.incarnation)
         self.pending = self._start
         if self.host.blocks:
             self._time_start()
@@ -791,12 +792,6 @@ class Cell:
         if self.possessions is not None:
             self.possessions.tell()
 
-    def _cut(self, *_: object) -> None:
-        self.host.cut_off(self)
-        if self.possessions is not None:
-            self.possessions.tell()
-            self._cancel_tasks()
-
     def _cancel_tasks(self) -> None:
         if self.possessions is not None and self.possessions.owned is not None:
             self.possessions.owned.cancel_tasks()
@@ -810,44 +805,50 @@ class Cell:
         assert reason is not None
         self.put_urgent(StopOrder(reason))
 
-    def _time_crash(self, reason: ExitReason | None, *_: object) -> None:
-        assert reason is not None
-        if not self._goes_on:
-            self._time_leaving(reason)
-
-    def _time_leaving(self, reason: ExitReason) -> None:
-        if self.props.shutdown is not None:
-            self._arm_grace(self.props.shutdown, partial(self.kill, reason))
-
-    def _say_farewell(self, reason: ExitReason | None, _: float | None = None, culprit: Envelope | None = None) -> None:
+    def _say_farewell(
+        self,
+        reason: ExitReason | None,
+        _: float | None = None,
+        culprit: Envelope | None = None,
+        *,
+        breaks: bool = False,
+    ) -> None:
+        """Has the hook for the end run. `breaks`: what runs beside it is cut off, and its time is limited."""
         reason = reason if reason is not None else self.told_to_stop
         assert reason is not None
+        host, active = self.host, self.active
+        if breaks and active:
+            host.cut_off(self)
+        if breaks and self.possessions is not None:
+            self.possessions.tell()
+            self._cancel_tasks()
         self.open = False
-        self.reason = reason
-        self.culprit = culprit
-        self.pending = partial(self._leave, reason)
-        if not self._goes_on:
-            self.host.ready(self)
+        self.reason, self.culprit = reason, culprit
+        kind = self.kind
+        hears = kind.carries or (kind.hears_of_its_crash if isinstance(reason, Crashed) else kind.hears_of_its_end)
+        if hears or host.blocks or self.runtime.observer is not None:
+            self.pending = partial(self._leave, reason)
+        else:
+            self.pending = partial(self._feed, LifeEvent.LEFT, reason)
+        if active or not host.goes_on or self.runtime.loop_host.stepping is not self:
+            host.ready(self)
+            if breaks and self.props.shutdown is not None:
+                self._arm_grace(self.props.shutdown, partial(self.kill, reason))
 
-    @property
-    def _goes_on(self) -> bool:
-        """Whether the turn that runs now ends with what is pending."""
-        return self.host.goes_on and not self.active and self.runtime.loop_host.stepping is self
-
-    def _end_below(self, reason: ExitReason | None = None, *_: object) -> None:
+    def _end_below(self, reason: ExitReason | None = None, *_: object) -> LifeEvent | None:
         """In an orderly way after an orderly end, at once after any other (supervision rule 18)."""
         if reason is not None:
             self.reason = reason
         self.open = False
         if self.possessions is not None and self.possessions.owned is not None:
             self._end_owned(self.possessions.owned)
-            return
+            return None
         if self.children is not None:
             self.children.end(self.reason)
-        if self.children:
-            self.runtime.when_childless(self, partial(self._feed_to, self.incarnation, LifeEvent.CHILDLESS))
-        else:
-            self._feed(LifeEvent.CHILDLESS)
+        if not self.children:
+            return LifeEvent.CHILDLESS
+        self.runtime.when_childless(self, partial(self._feed_to, self.incarnation, LifeEvent.CHILDLESS))
+        return None
 
     def _end_owned(self, owned: Owned) -> None:
         """Its tasks end first, then what lives below it, then its resources. An orderly end has the time to stop that
@@ -870,31 +871,6 @@ class Cell:
     def childless(self, incarnation: int) -> None:
         """Nothing that the incarnation owned is left, and nothing lives below it."""
         self._feed_to(incarnation, LifeEvent.CHILDLESS)
-
-    def _report_exit(self, *_: object) -> None:
-        reason, culprit, progress = self.reason, self.culprit, reports.progress(self)
-        healthy = self.possessions is not None and reports.healthy(self.possessions)
-        self.crashes += isinstance(reason, Crashed)
-        again = None if culprit is None else leftovers.dispose_of(self, culprit, reason)
-        if again is not None:
-            self.queue.appendleft(again)
-        self._clear()
-        message_type = None if culprit is None else kind_name(culprit.message)
-        if not reports.exited(self, reason, message_type, progress, healthy):
-            self.close_or_park(reason)
-
-    def _report_failed(self, *_: object) -> None:
-        self.crashes += isinstance(self.reason, Crashed)
-        self._clear()
-        reports.start_failed(self, self.reason)
-        if not self.supervised:
-            self.close_or_park(self.reason)
-
-    def _report_declined(self, *_: object) -> None:
-        self._clear()
-        reports.declined(self)
-        if not self.supervised:
-            self.close_or_park(Normal())
 
     def _tell_watchers(self, *_: object) -> None:
         """Tells the watchers of the last incarnation only. A later watcher is told of the next end."""
@@ -925,15 +901,18 @@ class Cell:
 
     # Shared by the effects
 
-    def _clear(self) -> None:
-        """Gives up what belongs to the incarnation: what it has taken, the instance."""
+    def clear(self, *, crashed: bool = False) -> None:
+        """Gives up what belongs to the incarnation: what it has taken, the instance. `crashed`: it counts as one that
+        has ended by an exception.
+        """
+        self.crashes += crashed
         if self.grace is not None:
             self._disarm_grace()
         possessions, self.possessions = self.possessions, None
         if possessions is not None:
             possessions.release()
             self.note_handlers()
-        if self.actor is not None:
+        if self.kind.disposes and self.actor is not None:
             self.kind.dispose(self.actor)
         self.actor = None
         urgent, self.urgent = self.urgent, None
@@ -991,7 +970,7 @@ class Cell:
         return f"<Cell {self.path} #{self.incarnation} {self.phase.name.lower()}>"
 
 
-_CARRIED_OUT: dict[LifeEffect, Callable[..., None]] = {
+_CARRIED_OUT: dict[LifeEffect, Callable[..., LifeEvent | None]] = {
     LifeEffect.LAUNCH: Cell._launch,
     LifeEffect.OPEN: Cell.reopen,
     LifeEffect.SHUT: Cell._shut,
@@ -1001,14 +980,13 @@ _CARRIED_OUT: dict[LifeEffect, Callable[..., None]] = {
     LifeEffect.NOTE: Cell._note_order,
     LifeEffect.TIME: Cell._time_order,
     LifeEffect.ORDER: Cell._order,
-    LifeEffect.CUT: Cell._cut,
-    LifeEffect.TIME_CRASH: Cell._time_crash,
     LifeEffect.FAREWELL: Cell._say_farewell,
+    LifeEffect.BREAK: partial(Cell._say_farewell, breaks=True),
     LifeEffect.REFUSE: outcomes.refuse_culprit,
     LifeEffect.END_BELOW: Cell._end_below,
-    LifeEffect.REPORT_EXIT: Cell._report_exit,
-    LifeEffect.REPORT_FAILED: Cell._report_failed,
-    LifeEffect.REPORT_DECLINED: Cell._report_declined,
+    LifeEffect.REPORT_EXIT: reports.exited,
+    LifeEffect.REPORT_FAILED: reports.start_failed,
+    LifeEffect.REPORT_DECLINED: reports.declined,
     LifeEffect.TELL: Cell._tell_watchers,
     LifeEffect.SHUT_DOWN: Cell._shut_down,
 }

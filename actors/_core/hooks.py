@@ -79,6 +79,13 @@ async def _carried_over(cell: Cell, carried: Coroutine[Any, Any, object], reason
         await rest
 
 
+def observed_farewell(cell: Cell, reason: ExitReason) -> Rest:
+    """The hooks of the end, for a runtime with an observer."""
+    if cell.runtime.observer is not None:
+        cell.runtime.observer.hook(cell, "end")
+    return cell.kind.farewell(cell, reason)
+
+
 def end(cell: Cell, reason: ExitReason) -> Rest:
     """The last hook: `on_failure` after a crash, `on_stop` otherwise."""
     hook = "on_failure" if isinstance(reason, Crashed) else "on_stop"

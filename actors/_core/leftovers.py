@@ -12,10 +12,10 @@ from pykka.messages import _ActorStop
 
 from actors._core.envelope import Envelope
 from actors._core.mailbox import waiting_in, withdraw
-from actors._core.messages import NOTICES, Continue, MonitorDown, StopOrder
-from actors._core.outcomes import dead_letter, dispose, refuse
+from actors._core.messages import NOTICES, MonitorDown
+from actors._core.outcomes import dead_letter, refuse
 from actors.errors import lost
-from actors.reasons import Crashed, ExitReason, RuntimeLost
+from actors.reasons import RuntimeLost
 
 if TYPE_CHECKING:
     from actors._core.cell import Cell
@@ -55,20 +55,3 @@ def withdraw_stops(cell: Cell) -> Envelope | None:
         if cell.runtime.observer is not None:
             cell.runtime.observer.withdrawn(cell, envelope)
     return stops[-1] if stops else None
-
-
-def dispose_of(cell: Cell, culprit: Envelope, reason: ExitReason) -> Envelope | None:
-    """Decides on the message that was being handled when the incarnation ended (supervision rule 27). Returns its
-    envelope for the next incarnation; None: that does not handle it.
-    """
-    if type(culprit.message) in (Continue, StopOrder):
-        return None
-    if getattr(culprit, "aside", False):
-        if not isinstance(reason, Crashed) or cell.stash is None:
-            return None  # a kill is not its doing: it stays where its handler has put it
-        if not cell.stash.recall(culprit):
-            return None  # its handler took it back from the stash already: it waits in the queue
-    if not dispose(cell, culprit, reason):
-        return None
-    # A thread that was left behind may still hold the envelope whose fate is decided.
-    return culprit.again() if getattr(culprit, "settled", False) else culprit

@@ -103,12 +103,12 @@ class LifeEffect(IntEnum):
     """Kill the incarnation when it is still there after the time that the order gives it."""
     ORDER = auto()
     """Put the order to stop into the system lane."""
-    CUT = auto()
-    """Cancel the handlers beside the one that raised, and the tasks."""
-    TIME_CRASH = auto()
-    """Kill the incarnation when it is still there after the time it has to stop in: a hook or handler may never end."""
     FAREWELL = auto()
     """Run the hook for the end as soon as no handler is under way."""
+    BREAK = auto()
+    """Cancel the handlers beside the one that raised, and the tasks; then as `FAREWELL`. Kill the incarnation when it
+    is still there after the time it has to stop in: a hook or handler may never end.
+    """
     REFUSE = auto()
     """The message whose handler raised is refused: the incarnation is on its way out already."""
     HALT = auto()
@@ -165,7 +165,7 @@ OF_AN_ACTOR: Rows = {
     P.RUNNING: {
         E.STOP: (P.LEAVING, (F.NOTE, F.FAREWELL, F.TIME)),
         E.EXIT: (P.LEAVING, (F.FAREWELL, F.TIME)),
-        E.CRASH: (P.LEAVING, (F.CUT, F.FAREWELL, F.TIME_CRASH)),
+        E.CRASH: (P.LEAVING, (F.BREAK,)),
         E.KILL: (P.HALTING, (F.SHUT, F.HALT)),
     },
     P.LEAVING: {
@@ -200,6 +200,7 @@ OF_AN_ACTOR: Rows = {
         E.CHILDLESS: (P.DOWN, (F.REPORT_DECLINED,)),
     },
     P.ENDED: {
+        E.BEGIN: (P.STARTING, (F.TELL, F.LAUNCH)),
         E.STOP: (P.ENDED, (F.KEEP,)),
         E.CRASH: (P.ENDED, (F.REFUSE,)),
         E.SETTLE: (P.DOWN, (F.TELL,)),
@@ -221,7 +222,7 @@ _OF_ONE_THAT_LIVES: Mapping[LifeEvent, Transition] = {
     E.FAILED: (P.FAILING, (F.END_BELOW,)),
     E.DECLINED: (P.DECLINING, (F.END_BELOW,)),
     E.DONE: (P.LEAVING, (F.FAREWELL,)),
-    E.CRASH: (P.LEAVING, (F.CUT, F.FAREWELL, F.TIME_CRASH)),
+    E.CRASH: (P.LEAVING, (F.BREAK,)),
 }
 
 OF_A_SUPERVISOR: Rows = {

@@ -17,7 +17,7 @@ from pykka.messages import _ActorStop
 from actors._core.envelope import Envelope, ReplyTo
 from actors._core.life import CAN_CRASH, ON_ITS_WAY_OUT
 from actors._core.mailbox import NO_MESSAGES, BoundedQueue, Queue, make_queue
-from actors._core.messages import OF_THE_SYSTEM_LANE, WRAPPERS, ChildResumed, Continue, Timed, unwrapped
+from actors._core.messages import OF_THE_SYSTEM_LANE, WRAPPERS, ChildResumed, Continue, StopOrder, Timed, unwrapped
 from actors._core.trace import TraceLine
 from actors._user_code.interrupts import hand_on
 from actors._user_code.text import type_name
@@ -27,6 +27,7 @@ from actors.errors import (
     CallTimeout,
     HandlerTimeout,
     NoMailbox,
+    PlaceLost,
     RuntimeStopped,
     UnhandledMessage,
     crashed_by,
@@ -112,11 +113,8 @@ def refuse(cell: Cell, envelope: Envelope, why: str, error: BaseException) -> No
     """
     if type(envelope.message) is Continue:
         return  # a hook of the actor's own, which has no sender
-    if not getattr(envelope, "aside", False):
-        _refuse(cell, envelope, why, error)
-
-
-def _refuse(cell: Cell, envelope: Envelope, why: str, error: BaseException) -> None:
+    if getattr(envelope, "aside", False):
+        return
     if envelope.reply is not None:
         settle_failure(envelope.reply, error, cell.path)
     dead_letter(cell, envelope.message, why, envelope, error)
@@ -169,26 +167,38 @@ def refuse_waiting(cell: Cell, why: str) -> None:
             observer.withdrawn(cell, envelope)  # a request of the runtime's own, and it has come true
 
 
-def dispose(cell: Cell, culprit: Envelope, reason: ExitReason) -> bool:
-    """Tells the fate of a message whose handler was under way when its incarnation ended, and has not put it aside: to
-    its asker, or by an event. Returns whether the next incarnation handles it again.
+def dispose_of(cell: Cell, culprit: Envelope, reason: ExitReason) -> Envelope | None:
+    """Decides on the message that was being handled when the incarnation ended (supervision rule 27), and tells its
+    fate: to its asker, or by an event. Returns its envelope for the next incarnation; None: that does not handle it.
     """
+    if type(culprit.message) in (Continue, StopOrder):
+        return None
+    if getattr(culprit, "aside", False):
+        if not isinstance(reason, Crashed) or cell.stash is None:
+            return None  # a kill is not its doing: it stays where its handler has put it
+        if not cell.stash.recall(culprit):
+            return None  # its handler took it back from the stash already: it waits in the queue
     if isinstance(reason, Crashed):
         error, why = reason.exception, "lost" if type(reason) is Lost else "crashed"
         culprit.crashes = getattr(culprit, "crashes", 0) + 1
     else:
         error, why = ActorDeadError(cell.path, reason, culprit.message, begun=True), "killed"
-    fate = fate_of(culprit, reason, cell.props.redeliver, supervised=cell.supervised)
+    redeliver = cell.props.redeliver
+    fate = fate_of(culprit, reason, redeliver, supervised=cell.supervised) if redeliver else Fate.REFUSED
     if fate is Fate.REFUSED:
-        _refuse(cell, culprit, why, error)
-        return False
+        if culprit.reply is not None:
+            settle_failure(culprit.reply, error, cell.path)
+        dead_letter(cell, culprit.message, why, culprit, error)
+        return None
     event = Redelivered if fate is Fate.REDELIVERED else Quarantined
     told = event(cell.path, cell.runtime.now(), culprit.message, culprit.crashes, error)
     cell.runtime.events.publish(told, quiet=getattr(culprit, "quiet", False))
     if fate is Fate.QUARANTINED:
         sender = None if culprit.sender is None else culprit.sender.path
         cell.runtime.quarantine.add(cell.path, unwrapped(culprit.message), culprit.crashes, error, sender)
-    return fate is Fate.REDELIVERED
+        return None
+    # A thread that was left behind may still hold the envelope whose fate is decided.
+    return culprit.again() if getattr(culprit, "settled", False) else culprit
 
 
 def dead_letter(
@@ -202,7 +212,7 @@ def dead_letter(
         if type(message) is Timed and message.cancelled:
             return
         message = unwrapped(message)
-    if runtime.events.sinks(DeadLetter):
+    if runtime.events.takers[DeadLetter]:
         sender = envelope.sender.path if envelope is not None and envelope.sender is not None else None
         letter = DeadLetter(cell.path, runtime.now(), message, why, sender, error)
         runtime.events.publish(letter, quiet=getattr(envelope, "quiet", False))
@@ -235,7 +245,8 @@ def came_late(cell: Cell, incarnation: int) -> None:
 def settle(cell: Cell, envelope: Envelope, result: object, error: BaseException | None, incarnation: int) -> None:
     """The coroutine of a handler has ended, one way or the other."""
     if error is not None:
-        failed(cell, envelope, error, incarnation)
+        if failed(cell, envelope, error, incarnation):
+            cell.made_no_progress()
         return
     if envelope.reply is not None:
         answer(cell, envelope, result)
@@ -243,18 +254,18 @@ def settle(cell: Cell, envelope: Envelope, result: object, error: BaseException 
         note(cell, envelope, "done")
 
 
-def failed(cell: Cell, envelope: Envelope, error: BaseException, incarnation: int) -> None:
-    """A handler raised: an answer where the class says so, a crash otherwise. A Ctrl-C goes on to the program."""
+def failed(cell: Cell, envelope: Envelope, error: BaseException, incarnation: int) -> bool:
+    """A handler raised: an answer where the class says so, a crash otherwise. A Ctrl-C goes on to the program. Returns
+    whether the message counts as no progress of the incarnation.
+    """
     if type(error) is KeyboardInterrupt:
         hand_on(error)
     if getattr(envelope, "settled", False):
         came_late(cell, incarnation)
-        return
+        return False
     present = incarnation == cell.incarnation
     if cell.possessions is not None and cell.possessions.replies:
         envelope.reply = taken_by_user(cell, envelope) or envelope.reply
-    if present and type(envelope.message) not in OF_THE_SYSTEM_LANE:
-        cell.made_no_progress()
     if cell.noted or cell.runtime.observed:
         note(cell, envelope, "failed")
     if isinstance(error, cell.kind.answers):
@@ -270,6 +281,7 @@ def failed(cell: Cell, envelope: Envelope, error: BaseException, incarnation: in
         refuse(cell, envelope, "killed", error)
     if cell.runtime.observer is not None:
         cell.runtime.observer.decided(cell, envelope)
+    return present and type(envelope.message) not in OF_THE_SYSTEM_LANE
 
 
 def taken_by_user(cell: Cell, envelope: Envelope) -> TakenReply | None:
@@ -317,7 +329,8 @@ def crash(cell: Cell, envelope: Envelope | None, error: BaseException) -> None:
         cell.hold()  # until the loop thread decides
         cell.runtime.control_call(_crash_if_present, cell, cell.incarnation, envelope, error)
     else:
-        cell.crash(crashed_by(cell.path, error), envelope)
+        reason = crashed_by(cell.path, error) if isinstance(error, PlaceLost) else Crashed(error)
+        cell.crash(reason, envelope)
 
 
 def crash_by_owned_task(
@@ -376,7 +389,7 @@ def note(cell: Cell, envelope: Envelope, outcome: str) -> None:
 def publish_handled(cell: Cell, envelope: Envelope, outcome: str, now: float, seconds: float) -> None:
     """Publishes that a handler has ended, if a sink names that event."""
     runtime = cell.runtime
-    if runtime.events.sinks(MessageHandled):
+    if runtime.events.takers[MessageHandled]:
         sender = envelope.sender.path if envelope.sender is not None else None
         handled = MessageHandled(cell.path, now, envelope.message, sender, seconds, outcome, envelope.correlation_id)
         runtime.events.publish(handled, quiet=getattr(envelope, "quiet", False))

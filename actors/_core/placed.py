@@ -144,9 +144,6 @@ class PlacedType(ActorType):
         """The end of the place; its hooks run there."""
         return cast("HostOfPlaces", cell.host).end_place(cell, reason)
 
-    def dispose(self, actor: Any) -> None:
-        """The instance ends with its process."""
-
 
 def placed_type(kind: ActorType, host: HostChoice, runs: object = None, modules: Sequence[str] = ()) -> ActorType:
     """The kind of such actors on this host: in processes of their own, if it is one. `runs`: the function that they

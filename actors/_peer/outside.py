@@ -112,9 +112,6 @@ class OutsideType(ActorType):
     def farewell(self, cell: Cell, reason: ExitReason) -> Rest:
         return None
 
-    def dispose(self, actor: Any) -> None:
-        """There is nothing to give up."""
-
 
 class OutsideQueue(BoundedQueue):
     """What waits to be sent to one actor. A sender waits that can: one in a thread without an event loop, which does

@@ -86,9 +86,6 @@ class MirrorType(ActorType):
     def farewell(self, cell: Cell, reason: ExitReason) -> Rest:
         return None
 
-    def dispose(self, actor: Any) -> None:
-        """The instance ends with its process."""
-
 
 class MirrorCell(Cell):
     """The cell of an inner actor in the program. Every method is called on the loop thread, but those for sending."""

@@ -25,7 +25,7 @@ from actors._place.codec import RefKey, key_for
 from actors._user_code.text import type_name
 from actors.errors import ActorDeadError, DeadlockError, MailboxFull, NotReceivable, NotSendable, RuntimeStopped
 from actors.events import DeadLetter
-from actors.reasons import Killed, NoProc, Shutdown
+from actors.reasons import ExitReason, Killed, NoProc, Shutdown
 
 if TYPE_CHECKING:
     from actors._core.cell import Cell
@@ -54,6 +54,11 @@ class Outward:
 
     def meet(self, cell: Cell) -> None:
         """The process gets to know this actor: it is told of each end of it."""
+        if cell.closed:
+            self._met.setdefault(cell.path, cell)
+            if self._runtime.cells.get(cell.path) is None:  # it has no successor, which the process may know
+                self._runtime.control_call(self._tell_end, cell.path, cell.reason)  # after what names it
+            return
         if self._met.get(cell.path) is cell:
             return
         self._met[cell.path] = cell
@@ -74,10 +79,15 @@ class Outward:
             reason = future.get().reason
         except RuntimeStopped:
             return  # and the process ends, too
-        path, place = cell.path, self._place
-        place.send("down", path, cell.closed, *place.codec.encode_reason(path, cell.reason if cell.closed else reason))
-        if not cell.closed:
+        if cell.closed:
+            self._taken.pop(cell.path, None)
+            self._tell_end(cell.path, cell.reason)
+        else:
+            self._tell_end(cell.path, reason, closed=False)
             self._watch(cell)
+
+    def _tell_end(self, path: str, reason: ExitReason, *, closed: bool = True) -> None:
+        self._place.send("down", path, closed, *self._place.codec.encode_reason(path, reason))
 
     def close(self) -> None:
         """The process is gone."""
@@ -96,14 +106,14 @@ class Outward:
         """The actor tells another one."""
         message, cell = self._message(body), self._inward.actor_at(sender)
         target = self._target(path)
+        if target is None or target.closed:  # the process takes it for alive, and must not wait for room there
+            self._tell_end(path, NoProc() if target is None else target.reason)
         if isinstance(message, NotReceivable):
             self._lose(path, message, "unsendable", cell, message)
-            self._count(path)
+            self._count(target)
         elif target is None:
             self._lose(path, message, "closed", cell, None)
-            self._count(path)
         elif target.closed:
-            self._count(path)
             dead_letter(target, message, "closed", Envelope(message, cell), dead(target, message))
         else:
             envelope: Envelope = BareEnvelope(message, cell)
@@ -117,7 +127,7 @@ class Outward:
             # It waits for room beside the loop, as `await ref.send()` does, in the order of the messages.
             self._runtime.look_after(self._admit(target, queue, envelope), partial(self._refused, target, envelope))
             return
-        self._count(target.path)
+        self._count(target)
         try:
             target.put(envelope)
         except Exception as error:  # noqa: BLE001 - a full mailbox, or a priority function of the user's
@@ -127,12 +137,15 @@ class Outward:
         try:
             await admit(target, queue, envelope)
         finally:
-            self._count(target.path)
+            self._count(target)
 
-    def _count(self, path: str) -> None:
+    def _count(self, target: Cell | None) -> None:
         """The mailbox of this actor has taken a message, or has refused it. The process may send others, and is told so
-        now and then.
+        now and then: not of an actor that has terminated, of which it knows.
         """
+        if target is None or target.closed:
+            return
+        path = target.path
         taken = self._taken.get(path, 0) + 1
         if taken == TOLD_EVERY:
             taken = 0

@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING, Any, Protocol
 from actors._core import outcomes
 from actors._core.clock import TimerHandle
 from actors._core.envelope import Envelope
-from actors._core.leftovers import dispose_of
 from actors._core.messages import NOTICES, unwrapped
 from actors._core.outcomes import dead_letter, overran, refuse, settle_failure
 from actors._place.codec import Codec, RefKey
@@ -268,7 +267,7 @@ class Traffic:
         """
         cell, reason = self._cell, Lost(error) if isinstance(error, PlaceLost) else Crashed(error)
         cell.crash(reason, begun[0] if begun else None)
-        return [envelope for envelope in begun[1:] if dispose_of(cell, envelope, reason) is not None]
+        return [envelope for envelope in begun[1:] if outcomes.dispose_of(cell, envelope, reason) is not None]
 
     def _after_order(self, begun: list[Envelope]) -> list[Envelope]:
         """The incarnation ends already, for another reason. Returns the messages that the next one handles again."""

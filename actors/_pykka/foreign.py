@@ -70,6 +70,7 @@ class ForeignActorType(ActorType):
         self.resumes = ()
         self.idle_timeout = None
         self.manages_lifecycle = False
+        self.disposes = True
         self.host = "thread"
         self.threads = THREADS  # it may have an attribute `only_host` of its own
         self.mailbox = None

@@ -132,7 +132,15 @@ def said(value: object, limit: int = LONGEST, fit: Callable[[str, int], str] = c
 
 def described(error: BaseException, limit: int = LONGEST) -> str:
     """An exception in a line: `ValueError: no luck`; its class alone where it says nothing."""
-    text = said(error, limit)
+    text: Any = args[0] if len(args := args_of(error)) == 1 else None
+    try:
+        is_plain = type(text) is str and _SAYS.get(type(error).__str__) == "arguments"
+    except BaseException as raised:
+        if is_ctrl_c(raised):
+            raise
+        is_plain = False
+    if not is_plain or len(text) > limit or not text.isprintable():  # nearly every exception is otherwise
+        text = said(error, limit)
     return f"{type_name(error)}: {text}" if text else type_name(error)
 
 

@@ -28,7 +28,7 @@ import math
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
-from supervisors._engine.strategy import is_group
+from supervisors._engine.strategy import GROUPS
 from supervisors._specs.spec import ChildSpec, Spec, SupervisorSpec
 
 KILL_GRACE = 1.0
@@ -140,7 +140,7 @@ def ageing(spec: SupervisorSpec, kill_grace: float = KILL_GRACE) -> float:
 
     For the window a child that is being stopped is still up (supervision rule 8).
     """
-    if not is_group(spec.strategy) or len(spec.children) < 2:
+    if spec.strategy not in GROUPS or len(spec.children) < 2:
         return 0.0
     return max(stop_time(child, kill_grace) for child in spec.children)
 

@@ -13,36 +13,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
-    from supervisors._engine.child import Child
-
-
-class UpClock:
-    """A clock of a child that stands still while the child is down. In seconds.
-
-    It counts the time *down*, not the time up. So the age of a restart is a difference of two clock readings if the
-    child was never down, exact at the edge of the window. A sum of up times would add the rounding of every restart.
-    """
-
-    __slots__ = ("_down", "_since")
-
-    def __init__(self, now: float) -> None:
-        self._down = 0.0
-        self._since: float | None = now
-
-    def pause(self, now: float) -> None:
-        """The child is down from now on. No effect while paused."""
-        if self._since is None:
-            self._since = now
-
-    def resume(self, now: float) -> None:
-        """The child is up from now on, or at rest, where its entries age by the clock. No effect while running."""
-        if self._since is not None:
-            self._down += now - self._since
-            self._since = None
-
-    def down(self, now: float) -> float:
-        """The seconds that the child has been down in total."""
-        return self._down if self._since is None else self._down + (now - self._since)
+    from supervisors._engine.children import Child, UpClock
 
 
 class GrantedRestart(NamedTuple):

@@ -5,14 +5,15 @@ The edge keeps a child's cell (ref, path, name, queue) from its first `Start` un
 
 from __future__ import annotations
 
+from collections import deque
 from typing import Literal
 
 from actors.spi import ExitReason, Record
-from supervisors._engine.child import Child
+from supervisors._engine.children import Child
 from supervisors._engine.operation import Operation
 from supervisors._specs.spec import Grace, Spec
-from supervisors.errors import ChildStartError, SupervisionError
-from supervisors.events import SupervisionEvent
+from supervisors.errors import ChildStartError, ShuttingDown, SupervisionError
+from supervisors.events import BackingOff, RestartFailed, SupervisionEvent
 
 FailureDecision = Literal["restart", "stop"]
 """The values that an `on_failure` callback may return in place of the table."""
@@ -31,6 +32,8 @@ class Start(Record):
     spec: Spec
     incarnation: int
     keep: bool
+    request: object | None
+    """The request that it is started for; None: there is none."""
 
 
 class Stop(Record):
@@ -119,49 +122,40 @@ Effect = (
 )
 
 
-class EffectList:
-    """Collects the effects of one input in order, and keeps the owners of the timers that are armed."""
+class EffectList(deque[Effect]):
+    """The effects of one input in order: the edge takes them from the left. Keeps the owners of the timers that are
+    armed.
+    """
 
-    def __init__(self) -> None:
-        self._effects: list[Effect] = []
+    def __init__(self, path: str) -> None:
+        """`path` is the place of the supervisor in the tree."""
+        super().__init__()
+        self._path = path
         self._owners: dict[int, Child | Operation] = {}
         self._last_token = 0
-
-    def take(self) -> list[Effect]:
-        """The effects since the last call."""
-        effects, self._effects = self._effects, []
-        return effects
-
-    def put(self, effect: Effect) -> None:
-        """Adds an effect."""
-        self._effects.append(effect)
-
-    def note(self, event: SupervisionEvent) -> None:
-        """Adds an event."""
-        self._effects.append(Note(event))
 
     def answer(self, request: object | None, value: object) -> None:
         """The request succeeded, if there is one."""
         if request is not None and request is not NO_ANSWER:
-            self._effects.append(Answer(request, value))
+            self.append(Answer(request, value))
 
     def refuse(self, request: object | None, error: SupervisionError) -> None:
         """The request failed, if there is one."""
         if request is not None and request is not NO_ANSWER:
-            self._effects.append(Refuse(request, error))
+            self.append(Refuse(request, error))
 
     def arm(self, owner: Child | Operation, delay: float) -> int:
         """Arms a timer for this owner; returns its token."""
         self._last_token += 1
         self._owners[self._last_token] = owner
-        self._effects.append(Arm(self._last_token, delay))
+        self.append(Arm(self._last_token, delay))
         return self._last_token
 
     def disarm(self, owner: Child | Operation) -> None:
         """Disarms the timer of this owner, if it has one."""
         if owner.token is not None:
             del self._owners[owner.token]
-            self._effects.append(Disarm(owner.token))
+            self.append(Disarm(owner.token))
             owner.token = None
 
     def fired(self, token: int) -> Child | Operation | None:
@@ -170,3 +164,47 @@ class EffectList:
         if owner is not None:
             owner.token = None
         return owner
+
+    # The requests that wait for one child, and its attempts
+
+    def settle(self, child: Child, reason: ExitReason) -> None:
+        """Settles the requests that waited for the child: it has stopped, so its start has failed."""
+        self.refuse_start(child, reason)
+        for request in child.stoppers:
+            self.answer(request, None)
+        child.stoppers = ()
+
+    def refuse_start(self, child: Child, reason: ExitReason) -> None:
+        """The requests for a start of the child have failed."""
+        if child.starter is not None:
+            self.refuse(child.starter, ChildStartError(f"{self._path}/{child.id}", reason))
+            child.starter = None
+        if child.restarters:
+            self.refuse_restart(child, reason)
+
+    def refuse_restart(self, child: Child, reason: ExitReason) -> None:
+        """The requests to stop and start the child have failed."""
+        for request in child.restarters:
+            self.refuse(request, ChildStartError(f"{self._path}/{child.id}", reason))
+        child.restarters = ()
+
+    def refuse_all(self, child: Child) -> None:
+        """The supervisor ends: every request that waits for the child has failed."""
+        if child.starter is None and not child.stoppers and not child.restarters:
+            return
+        for request in (child.starter, *child.stoppers, *child.restarters):
+            self.refuse(request, ShuttingDown(self._path))
+        child.starter = None
+        child.stoppers = ()
+        child.restarters = ()
+
+    def backing_off(self, child: Child, cause: ExitReason, now: float) -> None:
+        """Tells that the child waits for its next attempt, if it does."""
+        if child.until is not None and child.delay is not None:
+            path, number = f"{self._path}/{child.id}", child.incarnation
+            self.append(Note(BackingOff(path, now, child.id, number, cause, child.attempt, child.delay, child.until)))
+
+    def restart_failed(self, child: Child, reason: ExitReason, now: float) -> None:
+        """Tells that an attempt has failed."""
+        path, number = f"{self._path}/{child.id}", child.incarnation
+        self.append(Note(RestartFailed(path, now, child.id, number, reason, child.attempt)))

@@ -1,6 +1,6 @@
 """The supervisor as a pure, event-driven state machine: supervision rules 1 to 25.
 
-An input is a notice, a request or a timer. It returns the effects that the edge has to carry out, in order. The engine
+An input is a notice, a request or a timer. It leaves in `effects` what the edge has to carry out, in order. The engine
 reads no clock, uses no global random, does not wait and does no input or output. `now` is in seconds of a monotonic
 clock. A late edge does no harm: a notice about an old incarnation, a second notice of the same exit and a disarmed
 timer have no effect.
@@ -20,17 +20,16 @@ from typing import Literal
 
 from actors.spi import ExitReason, Normal, RestartLimitExceeded, Shutdown
 from supervisors._engine.budget import Budget
-from supervisors._engine.child import WAITING, Child, ChildCounts, ChildInfo, ChildState, DesiredState
-from supervisors._engine.children import Children
+from supervisors._engine.children import WAITING, Child, ChildCounts, ChildInfo, Children, ChildState, DesiredState
 from supervisors._engine.effects import (
     NO_ANSWER,
     Adopt,
     Close,
     Drop,
-    Effect,
     EffectList,
     ExitSelf,
     FailureDecision,
+    Note,
     Ready,
     Start,
     StartFailedSelf,
@@ -39,7 +38,7 @@ from supervisors._engine.effects import (
 from supervisors._engine.operation import Operation
 from supervisors._engine.reconcile import Reconciliation, reconcile, start_error, update_faults
 from supervisors._engine.settings import NAMES, with_settings
-from supervisors._engine.strategy import exit_action, group, is_group, shuts_down
+from supervisors._engine.strategy import EXIT_ACTIONS, GROUPS, group, shuts_down
 from supervisors._engine.template import Template
 from supervisors._specs.fields import Args
 from supervisors._specs.spec import ChildSpec, Spec, SupervisorSpec, TaskCall
@@ -52,7 +51,7 @@ from supervisors.errors import (
     SpecError,
     SpecFault,
 )
-from supervisors.events import AutoShutdown, BackingOff, Dropped, GaveUp, Restarted, RestartFailed, Restarting
+from supervisors.events import AutoShutdown, Dropped, GaveUp, Restarted, Restarting
 
 
 class SupervisorPhase(Enum):
@@ -66,7 +65,7 @@ class SupervisorPhase(Enum):
 
 
 class Engine:
-    """One supervisor's decisions. `path` is its place in the tree; `random` draws the jitter.
+    """One supervisor's decisions. `random` draws the jitter.
 
     `started`, `start_failed`, `declined`, `exited` and `missed` carry the incarnation number of their `Start`. A
     `request` is any object; it is returned in exactly one `Answer` or `Refuse`. None asks for neither.
@@ -75,117 +74,119 @@ class Engine:
     def __init__(
         self, spec: SupervisorSpec, path: str, random: random.Random, numbers: Mapping[str, int] | None = None
     ) -> None:
-        self._spec = spec
-        self._path = path
+        self.spec = spec
+        """The spec in force, with the settings that changed since the start."""
+        self.path = path
+        """The place of the supervisor in the tree."""
         self._random = random
         self._phase = SupervisorPhase.NEW
-        self._children = Children(numbers)
+        self.children = Children(numbers)
+        """The children, which only the engine changes."""
         self._budget = Budget(spec.max_restarts, spec.period)
         self.made_progress = False
         """Whether this life of the supervisor was progress: the child that made it give up had made progress."""
         self._template = None if spec.template is None else Template(spec.template)
-        self._operation: Operation | None = None
+        self.operation: Operation | None = None
+        """The operation under way, which only the engine changes."""
         self._outcome: ExitReason | ChildStartError = Shutdown()
-        self._out = EffectList()
+        self.effects = EffectList(path)
+        """What the edge has to carry out, in order, before the next input."""
 
     # Inputs from the edge
 
-    def start(self, now: float) -> list[Effect]:
+    def start(self, now: float) -> None:
         """Starts the children in order (rule 1), for a dynamic supervisor those that it begins with (rule 25). `Ready`
         follows, or `StartFailedSelf` (rule 2).
         """
         if self._phase is SupervisorPhase.NEW:
             self._phase = SupervisorPhase.STARTING
-            children = [self._children.add(spec.id, spec, now) for spec in self._spec.children]
+            children = [self.children.add(spec.id, spec, now) for spec in self.spec.children]
             if self._template is not None:
-                for args in self._spec.initial:
+                for args in self.spec.initial:
                     spec, id = self._template.instance(args)
-                    children.append(self._children.add(id, spec, now))
+                    children.append(self.children.add(id, spec, now))
             self._merge((), children, now)
-        return self._out.take()
 
-    def shutdown(self, reason: ExitReason, now: float) -> list[Effect]:
+    def shutdown(self, reason: ExitReason, now: float) -> None:
         """Cancels what waits, stops all children, then exits with this reason (rules 12, 17 and 18)."""
         self._end(reason, now)
-        return self._out.take()
 
-    def abandon(self) -> list[Effect]:
-        """Refuses the requests that wait: the supervisor has terminated, perhaps by a kill."""
+    def abandon(self) -> None:
+        """Refuses the requests that wait: the supervisor has terminated, perhaps by a kill. What was decided before and
+        is not carried out is dropped.
+        """
+        self.effects.clear()
         self._phase = SupervisorPhase.ENDED
         self._abandon_operation()
-        for child in self._children:
-            self._refuse_all(child)
-        return self._out.take()
+        for child in self.children:
+            self.effects.refuse_all(child)
 
-    def adopt(self, spec: SupervisorSpec, now: float) -> list[Effect]:
+    def adopt(self, spec: SupervisorSpec, now: float) -> None:
         """Takes the settings, or the template of a dynamic supervisor, from a spec that its own supervisor gives it."""
         self._take_settings(spec, now)
         if self._template is not None and spec.template is not None:
             self._template.spec = spec.template
-        return self._out.take()
 
     def settle(self, id: str, spec: Spec, template: Spec | None) -> None:
         """The class of a child is found, and has defaults for the options that its spec was not given: `spec` has them,
         and so has `template`, if there is one. Before the incarnation begins that lives by them.
         """
-        child = self._children.get(id)
+        child = self.children.get(id)
         if child is not None:
-            self._children.adopt(child, spec)
+            self.children.adopt(child, spec)
             child.lives_by = spec
         if template is not None and self._template is not None:
             self._template.spec = template
 
-    def started(self, id: str, incarnation: int, now: float, ref: object | None = None) -> list[Effect]:
+    def started(self, id: str, incarnation: int, now: float, ref: object | None = None) -> None:
         """The incarnation is up. `ref` is its address, and the answer to `start_child`."""
         child = self._current(id, incarnation)
         if child is None or child.state is ChildState.RUNNING:
-            return self._out.take()
+            return
         if child.state is not ChildState.STOPPING:
-            operation = self._operation
-            if operation is not None and operation.starting is child and child.starter is None:
-                operation.started.append(child)
+            operation = self.operation
             if operation is not None:
+                if operation.starting is child and child.starter is None:
+                    operation.started.append(child)
                 operation.leave(child)
             again = child.state is ChildState.RESTARTING
             self._is_up(child, ChildState.RUNNING, now, ref)
             if again:
-                self._out.note(Restarted(self._path_of(child), now, id, incarnation, child.attempt))
-            self._advance(now)
+                self.effects.append(Note(Restarted(f"{self.path}/{id}", now, id, incarnation, child.attempt)))
+            if operation is not None:
+                self._advance(now)
         elif child.missed:
             # It came up and terminated before the order to stop reached it: the coming exit is its own.
             self._is_up(child, ChildState.STOPPING, now, ref)
-        return self._out.take()
 
     def start_failed(
         self, id: str, incarnation: int, reason: ExitReason, now: float, decision: FailureDecision | None = None
-    ) -> list[Effect]:
+    ) -> None:
         """The incarnation did not come up (rules 2, 4, 14 and 15). The decision "stop" ends the attempts."""
         child = self._current(id, incarnation)
         if child is not None and child.state is not ChildState.RUNNING:
             self._down(child, reason, decision, now)
-        return self._out.take()
 
-    def declined(self, id: str, incarnation: int, now: float) -> list[Effect]:
+    def declined(self, id: str, incarnation: int, now: float) -> None:
         """The incarnation raised `IgnoreStart` (rule 3)."""
         child = self._current(id, incarnation)
         if child is None or child.state is ChildState.RUNNING:
-            return self._out.take()
+            return
         if child.goal is not None:
             # Its stop is under way or queued, and not necessary any more.
             child.missed = False
-            self._children.enter(child, ChildState.STOPPING, now)
+            self.children.enter(child, ChildState.STOPPING, now)
             self._down(child, Normal(), None, now)
-            return self._out.take()
-        if self._operation is not None:
-            self._operation.leave(child)
+            return
+        if self.operation is not None:
+            self.operation.leave(child)
         child.live = False
         for request in (child.starter, *child.restarters):
-            self._out.answer(request, None)
+            self.effects.answer(request, None)
         child.starter = None
         child.restarters = ()
         self._rest(child, ChildState.DECLINED, Normal(), now)
         self._advance(now)
-        return self._out.take()
 
     def exited(
         self,
@@ -196,7 +197,7 @@ class Engine:
         decision: FailureDecision | None = None,
         handled: int = 0,
         healthy: bool = False,
-    ) -> list[Effect]:
+    ) -> None:
         """The incarnation has terminated. `handled` is how many messages it handled without failure; `healthy`: whether
         it said itself that it works.
 
@@ -206,107 +207,98 @@ class Engine:
         child = self._current(id, incarnation)
         if child is not None:
             self._down(child, reason, decision, now, handled, healthy)
-        return self._out.take()
 
-    def missed(self, id: str, incarnation: int) -> list[Effect]:
+    def missed(self, id: str, incarnation: int) -> None:
         """The incarnation terminated before the order to stop reached it: the exit that will be reported is its own
         (rules 7 and 12).
         """
         child = self._current(id, incarnation)
         if child is not None:
             child.missed = True
-        return self._out.take()
 
-    def due(self, token: int, now: float) -> list[Effect]:
+    def due(self, token: int, now: float) -> None:
         """The timer of this token has fired (rules 11, 12 and 14)."""
-        owner = self._out.fired(token)
+        owner = self.effects.fired(token)
         if isinstance(owner, Child):
             self._start(owner, now)
         elif owner is not None:
             self._waited(owner, now)
-        return self._out.take()
 
     # Requests (rules 16, 23 and 25)
 
-    def start_child(self, what: Spec | Args | TaskCall, request: object, now: float) -> list[Effect]:
+    def start_child(self, what: Spec | Args | TaskCall, request: object, now: float) -> None:
         """Starts one more child. The answer is its ref once it is up, or None if it declined (rules 1 and 3).
 
         A static supervisor takes a spec, a dynamic one extra arguments for its template, a task supervisor a
         TaskCall. Refused with AlreadyStarted, AlreadyPresent, MaxChildren, SpecError, ChildStartError or ShuttingDown.
         """
-        error = start_error(self._spec, self._path, self._children, what, ending=self.is_ending)
+        error = start_error(self.spec, self.path, self.children, what, ending=self.is_ending)
         if error is not None:
-            self._out.refuse(request, error)
-            return self._out.take()
+            self.effects.refuse(request, error)
+            return
         try:
             child = self._new_child(what, now)
         except SpecError as fault:
-            self._out.refuse(request, fault)
+            self.effects.refuse(request, fault)
         else:
             child.undo = DesiredState.DROP
             self._start_for(child, request, now)
-        return self._out.take()
 
-    def terminate_child(self, id: str, request: object, now: float) -> list[Effect]:
+    def terminate_child(self, id: str, request: object, now: float) -> None:
         """Stops a child without a restart, or cancels its pending restart (rule 16). Idempotent; answered when the
         child has terminated.
 
         The spec is kept, except that of a temporary child and of a dynamic supervisor's. Refused with NotFound.
         """
         if self._refused_while_ending(request):
-            return self._out.take()
-        child = self._children.get(id)
+            return
+        child = self.children.get(id)
         if child is None:
             if self._template is not None and self._template.has_issued(id):
-                self._out.answer(request, None)  # it has terminated already
+                self.effects.answer(request, None)  # it has terminated already
             else:
-                self._out.refuse(request, NotFound(self._path, id))
+                self.effects.refuse(request, NotFound(self.path, id))
         elif child.live:
             child.stoppers += (request,)
             self._terminate(child, now)
         elif child.state in (ChildState.STOPPED, ChildState.DECLINED):
-            self._out.answer(request, None)
+            self.effects.answer(request, None)
         else:
             self._rest(child, ChildState.STOPPED, Shutdown("terminate_child"), now)
-            self._out.answer(request, None)
+            self.effects.answer(request, None)
             self._again(now)
-        return self._out.take()
 
-    def restart_child(self, id: str, request: object, now: float, running: bool = False) -> list[Effect]:
+    def restart_child(self, id: str, request: object, now: float, running: bool = False) -> None:
         """Starts a child that is stopped or declined. With `running`, stops a child that runs, and starts it again:
         that is not counted, and a start that fails is tried again as after any restart.
 
         Refused with ChildRunning, ChildRestarting, NotFound or ChildStartError.
         """
-        if running and (up := self._running(id)) is not None:
+        if running and (up := self.running(id)) is not None:
             up.restarters += (NO_ANSWER if request is None else request,)
-            if self._spec.is_dynamic:
+            if self.spec.is_dynamic:
                 self._stop(up, DesiredState.RESTART, now)
             else:
                 up.goal = DesiredState.RESTART
                 self._merge((up,), (up,), now)
-            return self._out.take()
+            return
         child = self._at_rest(id, request)
         if child is not None:
             child.undo = DesiredState.REST
-            if self._operation is not None and child in self._operation.started:
-                self._operation.started.remove(child)
+            if self.operation is not None and child in self.operation.started:
+                self.operation.started.remove(child)
             self._start_for(child, request, now)
-        return self._out.take()
 
-    def delete_child(self, id: str, request: object, now: float) -> list[Effect]:
+    def delete_child(self, id: str, request: object, now: float) -> None:
         """Forgets the spec of a child that is stopped or declined. Refused with ChildRunning, ChildRestarting or
         NotFound.
         """
         child = self._at_rest(id, request)
         if child is not None:
             self._remove(child, Shutdown("delete_child"), now)
-            self._out.answer(request, None)
-        return self._out.take()
+            self.effects.answer(request, None)
 
-    def update_specs(
-        self, specs: Sequence[Spec], request: object, now: float, found: Sequence[SpecFault] = ()
-    ) -> list[Effect]:
+    def update_specs(self, specs: Sequence[Spec], request: object, now: float, found: Sequence[SpecFault] = ()) -> None:
         """Replaces the specs: stops removed children in reverse order, restarts changed ones, starts new ones in order.
 
         A change of policy, or of the settings of a supervisor below, is adopted without a restart. A child that is not
@@ -314,31 +306,29 @@ class Engine:
         template of future children. Refused with SpecError, also for the faults that were `found` elsewhere.
         """
         if self._refused_while_ending(request):
-            return self._out.take()
-        if faults := [*update_faults(self._spec, self._path, specs), *found]:
-            self._out.refuse(request, SpecError(faults))
+            return
+        if faults := [*update_faults(self.spec, self.path, specs), *found]:
+            self.effects.refuse(request, SpecError(faults))
         elif self._template is not None:
             self._template.spec = specs[0]
-            self._out.answer(request, Reconciliation((), (), (specs[0].id,), ()))
+            self.effects.answer(request, Reconciliation((), (), (specs[0].id,), ()))
         else:
             self._reconcile(specs, request, now)
-        return self._out.take()
 
-    def update_settings(self, given: Mapping[str, object], request: object, now: float) -> list[Effect]:
+    def update_settings(self, given: Mapping[str, object], request: object, now: float) -> None:
         """Changes settings of the supervisor itself, without a restart. The answer names those that differ.
 
         Refused with SpecError if they do not fit its children.
         """
         if self._refused_while_ending(request):
-            return self._out.take()
+            return
         try:
-            children = [] if self._spec.is_dynamic else [child.own_spec for child in self._children]
-            spec = with_settings(self._spec, self._path, children, given)
+            children = [] if self.spec.is_dynamic else [child.own_spec for child in self.children]
+            spec = with_settings(self.spec, self.path, children, given)
         except SpecError as error:
-            self._out.refuse(request, error)
+            self.effects.refuse(request, error)
         else:
-            self._out.answer(request, self._take_settings(spec, now))
-        return self._out.take()
+            self.effects.answer(request, self._take_settings(spec, now))
 
     # Queries
 
@@ -348,18 +338,13 @@ class Engine:
         return self._phase in (SupervisorPhase.ENDING, SupervisorPhase.ENDED)
 
     @property
-    def spec(self) -> SupervisorSpec:
-        """The spec in force, with the settings that changed since the start."""
-        return self._spec
-
-    @property
     def template(self) -> Spec | None:
         """The template for the children of a dynamic supervisor."""
         return None if self._template is None else self._template.spec
 
     def which_children(self) -> tuple[ChildInfo, ...]:
         """All children in start order."""
-        return tuple(child.info for child in self._children)
+        return tuple(child.info for child in self.children)
 
     def which_child(self, id: str) -> ChildInfo:
         """One child, without a look at the others.
@@ -368,48 +353,22 @@ class Engine:
         bring back.
         """
         if self.is_ending:
-            raise ShuttingDown(self._path)
+            raise ShuttingDown(self.path)
         return self._found(id).info
 
     def count_children(self) -> ChildCounts:
         """The children counted, without a look at each."""
-        return self._children.counts()
+        return self.children.counts()
 
     def get_child_spec(self, id: str) -> Spec:
         """The spec of a child. Raises NotFound."""
         return self._found(id).own_spec
 
     def _found(self, id: str) -> Child:
-        child = self._children.get(id)
+        child = self.children.get(id)
         if child is None:
-            raise NotFound(self._path, id)
+            raise NotFound(self.path, id)
         return child
-
-    # Queries about the start under way: which requests would wait for it. An actor that runs in that start may ask, in
-    # any thread.
-
-    @property
-    def starting(self) -> str | None:
-        """The child that the operation under way is starting."""
-        child = None if self._operation is None else self._operation.starting
-        return None if child is None else child.id
-
-    def start_waits(self, what: object) -> bool:
-        """Whether a request to start this child waits for its turn: it waits already, or would be accepted."""
-        if self._spec.is_dynamic or not isinstance(what, Spec):
-            return False
-        child = self._children.get(what.id)
-        waits = child is not None and child.awaits_start
-        return waits or start_error(self._spec, self._path, self._children, what, ending=self.is_ending) is None
-
-    def restart_waits(self, id: str, running: bool = False) -> bool:
-        """Whether a request to start this child again waits for its turn."""
-        child = None if self._spec.is_dynamic else self._children.get(id)
-        if child is None:
-            return False
-        if running and (child.restarters or self._running(id) is not None):
-            return True
-        return child.awaits_start or child.state in (ChildState.STOPPED, ChildState.DECLINED)
 
     def programs_in(self, specs: Sequence[object]) -> Iterator[tuple[Spec, bool]]:
         """Those of the specs that `update_specs` starts something of: all but those that run the same already. With
@@ -417,31 +376,15 @@ class Engine:
         """
         for spec in specs:
             if isinstance(spec, ChildSpec | SupervisorSpec):
-                child = None if self._spec.is_dynamic else self._children.get(spec.id)
+                child = None if self.spec.is_dynamic else self.children.get(spec.id)
                 if child is None or not child.own_spec.runs_like(spec):
-                    yield spec, self._spec.is_dynamic
-
-    def update_waits(self, specs: Sequence[Spec]) -> bool:
-        """Whether `update_specs` is answered after the operation under way, rather than at once."""
-        return not self._spec.is_dynamic and not update_faults(self._spec, self._path, specs)
-
-    def update_stops(self, id: str, specs: Sequence[Spec]) -> bool:
-        """Whether `update_specs` stops this child."""
-        child = self._children.get(id)
-        if child is None or not self.update_waits(specs):
-            return False
-        return not any(spec.id == id and child.spec.runs_like(spec) for spec in specs)
-
-    def starter(self, id: str) -> object | None:
-        """The request that this child is started for."""
-        child = self._children.get(id)
-        return None if child is None else child.starter
+                    yield spec, self.spec.is_dynamic
 
     # How requests are served
 
     def _refused_while_ending(self, request: object) -> bool:
         if self.is_ending:
-            self._out.refuse(request, ShuttingDown(self._path))
+            self.effects.refuse(request, ShuttingDown(self.path))
             return True
         return False
 
@@ -449,50 +392,50 @@ class Engine:
         """Raises SpecError if the template does not take these arguments."""
         if self._template is not None:
             spec, id = self._template.instance(what)  # type: ignore[arg-type]  # a spec was refused before
-            return self._children.add(id, spec, now, fresh_id=True)
+            return self.children.add(id, spec, now, fresh_id=True)
         assert isinstance(what, Spec)
-        return self._children.add(what.id, what, now)
+        return self.children.add(what.id, what, now)
 
     def _start_for(self, child: Child, request: object, now: float) -> None:
         """Starts a child for a request: in its turn; at once if the operation under way waits for a delay."""
         child.starter = NO_ANSWER if request is None else request
-        if self._spec.is_dynamic:
+        if self.spec.is_dynamic:
             self._start(child, now)
         else:
-            self._children.enter(child, ChildState.STARTING, now)
+            self.children.enter(child, ChildState.STARTING, now)
             self._merge((), (child,), now)
 
     def _terminate(self, child: Child, now: float) -> None:
         """Stops a child that is up, whatever the operation under way intended for it."""
-        operation = self._operation
+        operation = self.operation
         if operation is not None and operation.starting is child:
             operation.starting, operation.stopping = None, child
         child.queued = False
         self._stop(child, DesiredState.DROP if child.goal is DesiredState.DROP else DesiredState.REST, now)
 
-    def _running(self, id: str) -> Child | None:
+    def running(self, id: str) -> Child | None:
         """The child if it runs, and nothing is about to stop it."""
-        child = None if self.is_ending else self._children.get(id)
+        child = None if self.is_ending else self.children.get(id)
         return child if child is not None and child.state is ChildState.RUNNING and child.goal is None else None
 
     def _at_rest(self, id: str, request: object) -> Child | None:
         """The child if it is stopped or declined; otherwise the request is refused."""
         if self._refused_while_ending(request):
             return None
-        child = self._children.get(id)
+        child = self.children.get(id)
         if child is None:
-            self._out.refuse(request, NotFound(self._path, id))
+            self.effects.refuse(request, NotFound(self.path, id))
         elif child.state in (ChildState.STOPPED, ChildState.DECLINED):
             return child
         elif child.state in WAITING or child.goal is DesiredState.RESTART:
-            self._out.refuse(request, ChildRestarting(self._path, id))
+            self.effects.refuse(request, ChildRestarting(self.path, id))
         else:
-            self._out.refuse(request, ChildRunning(self._path, id))
+            self.effects.refuse(request, ChildRunning(self.path, id))
         return None
 
     def _reconcile(self, specs: Sequence[Spec], request: object, now: float) -> None:
         wanted = {spec.id: spec for spec in specs}
-        change = reconcile({child.id: child.spec for child in self._children}, specs)
+        change = reconcile({child.id: child.spec for child in self.children}, specs)
         stop: list[Child] = []
         start: list[Child] = []
         for id in change.removed:
@@ -501,11 +444,11 @@ class Engine:
             self._replace(self._found(id), wanted[id], stop, start, now)
         for id in change.adopted:
             self._adopt(self._found(id), wanted[id])
-        start += [self._children.add(id, wanted[id], now) for id in change.added]
+        start += [self.children.add(id, wanted[id], now) for id in change.added]
         operation = self._under_way()
         # Stops follow the old order, starts the new one: a position is read when a member is added.
         operation.add(stop=stop)
-        self._children.reorder(wanted)
+        self.children.reorder(wanted)
         operation.reorder()
         operation.updated.update(start)
         if request is not None:
@@ -522,29 +465,29 @@ class Engine:
 
     def _adopt(self, child: Child, spec: Spec) -> None:
         """A child with a new policy: in force at once, unless the child is being stopped or will be replaced."""
-        self._children.adopt(child, spec)
+        self.children.adopt(child, spec)
         if child.live and child.state is not ChildState.STOPPING and child.lives_by.runs_like(spec):
             child.lives_by = spec
-            self._out.put(Adopt(child.id, spec))
+            self.effects.append(Adopt(child.id, spec))
 
     def _replace(self, child: Child, spec: Spec, stop: list[Child], start: list[Child], now: float) -> None:
         """A child that will run something else. A child that is at rest, or is being stopped, stays so."""
-        self._children.adopt(child, spec)
+        self.children.adopt(child, spec)
         if child.live and child.goal is None:
             child.goal = DesiredState.RESTART
             stop.append(child)
             start.append(child)
         elif child.state in WAITING and not child.live:
             self._cancel(child)
-            self._children.enter(child, ChildState.RESTARTING, now)
+            self.children.enter(child, ChildState.RESTARTING, now)
             start.append(child)
 
     def _take_settings(self, spec: SupervisorSpec, now: float) -> tuple[str, ...]:
         """Puts the settings of this spec in force; returns the names of those that differ. An operation under way is
         not changed.
         """
-        differ = tuple(name for name in NAMES if getattr(spec, name) != getattr(self._spec, name))
-        self._spec = self._spec.changed(**{name: getattr(spec, name) for name in differ})
+        differ = tuple(name for name in NAMES if getattr(spec, name) != getattr(self.spec, name))
+        self.spec = self.spec.changed(**{name: getattr(spec, name) for name in differ})
         self._budget.change(spec.max_restarts, spec.period, now)
         return differ
 
@@ -552,7 +495,7 @@ class Engine:
 
     def _current(self, id: str, incarnation: int) -> Child | None:
         """The child of this notice, unless the notice is stale."""
-        child = self._children.get(id)
+        child = self.children.by_id.get(id)
         return child if child is not None and child.live and child.incarnation == incarnation else None
 
     def _down(
@@ -569,8 +512,8 @@ class Engine:
         was_stopping = child.state is ChildState.STOPPING and not child.missed
         child.down(now, handled, reason, healthy)
         goal, child.goal, child.live, child.missed = child.goal, None, False, False
-        if self._operation is not None:
-            self._operation.leave(child)
+        if self.operation is not None:
+            self.operation.leave(child)
         if self._phase is SupervisorPhase.ENDING:
             self._remove(child, reason, now)
             self._advance(now)
@@ -587,8 +530,8 @@ class Engine:
         """A child that was told to stop has terminated."""
         match goal:
             case DesiredState.RESTART:
-                self._children.enter(child, ChildState.RESTARTING, now)
-                if self._spec.is_dynamic:
+                self.children.enter(child, ChildState.RESTARTING, now)
+                if self.spec.is_dynamic:
                     self._start(child, now)
             case DesiredState.DROP:
                 self._remove(child, reason, now)
@@ -600,9 +543,9 @@ class Engine:
         self, child: Child, goal: DesiredState | None, reason: ExitReason, said: FailureDecision | None, now: float
     ) -> None:
         """A running child ended of its own accord. `goal` is set if its stop was already queued."""
-        table = exit_action(child.spec.restart, reason)
+        table = EXIT_ACTIONS[child.spec.restart, reason.expected]
         wanted = {"restart": True, "stop": False, None: table == "restart"}[said]
-        if wanted and (goal is None or (goal is DesiredState.RESTART and self._spec.is_dynamic)):
+        if wanted and (goal is None or (goal is DesiredState.RESTART and self.spec.is_dynamic)):
             self._restart(child, reason, now)
         elif wanted and goal is DesiredState.RESTART:
             self._join(child, reason, now)
@@ -626,7 +569,7 @@ class Engine:
         """Merges into the restart under way, which waits for its delay. Not counted (rules 7 and 12)."""
         delay = child.fail(self._random)
         self._hold_if_backoff(child, delay, now)
-        self._note_backing_off(child, cause, now)
+        self.effects.backing_off(child, cause, now)
         self._again(now)
 
     def _restart(self, child: Child, cause: ExitReason, now: float) -> None:
@@ -634,19 +577,19 @@ class Engine:
         if not self._charge(child, cause, now):
             return
         delay = child.fail(self._random)
-        if is_group(self._spec.strategy):
+        if self.spec.strategy in GROUPS:
             self._hold_if_backoff(child, delay, now)
-            self._note_backing_off(child, cause, now)
+            self.effects.backing_off(child, cause, now)
             self._restart_group(child, now)
         elif child.spec.backoff is None:
             self._start(child, now)
         else:
             self._wait_alone(child, delay, now)
-            self._note_backing_off(child, cause, now)
+            self.effects.backing_off(child, cause, now)
 
     def _restart_group(self, cause: Child, now: float) -> None:
         """Stops the members that are up and starts them with the cause (rule 6)."""
-        members = group(self._spec.strategy, self._children.order(), self._children.place(cause))
+        members = group(self.spec.strategy, self.children.order(), self.children.place(cause))
         up = [each for each in members if each.live and each.state is not ChildState.STOPPING]
         for each in up:
             # An update before this restart may have marked the member to be dropped: it stays so.
@@ -667,7 +610,7 @@ class Engine:
         elif self._phase is SupervisorPhase.STARTING and not child.ever_up and not retries:
             self._end(ChildStartError(self._path_of(child), reason), now)
         elif said == "stop":
-            self._note_restart_failed(child, reason, now)
+            self.effects.restart_failed(child, reason, now)
             self._rest(child, ChildState.STOPPED, reason, now)
             self._after_own_end(child, now)
             self._again(now)
@@ -678,23 +621,23 @@ class Engine:
         """The next attempt comes as a message, even without a delay (rule 14). The strategy decides which children
         start again (rule 15).
         """
-        self._note_restart_failed(child, reason, now)
-        self._refuse_restart(child, reason)
+        self.effects.restart_failed(child, reason, now)
+        self.effects.refuse_restart(child, reason)
         if not self._charge(child, reason, now):
             return
         delay = child.fail(self._random)
         asked = child.starter is not None
         own_start = self._phase is SupervisorPhase.STARTING and not child.ever_up
-        if asked or not (is_group(self._spec.strategy) or own_start):
+        if asked or not (self.spec.strategy in GROUPS or own_start):
             self._wait_alone(child, delay, now)
-            self._note_backing_off(child, reason, now)
+            self.effects.backing_off(child, reason, now)
             self._advance(now)
             return
         self._hold(child, delay, now)
-        self._note_backing_off(child, reason, now)
+        self.effects.backing_off(child, reason, now)
         operation = self._under_way()
         again: list[Child] = []
-        if self._spec.strategy == "one_for_all" and child.ever_up:
+        if self.spec.strategy == "one_for_all" and child.ever_up:
             again = [each for each in operation.started if each.live and each.state is ChildState.RUNNING]
             operation.started.clear()
         for each in again:
@@ -703,30 +646,29 @@ class Engine:
 
     def _after_own_end(self, child: Child, now: float) -> None:
         """A child ended of its own accord and will not restart: that may end the supervisor (rule 21)."""
-        alive = self._children.significant_alive()
-        mode = self._spec.auto_shutdown
+        alive = self.children.significant_alive()
+        mode = self.spec.auto_shutdown
         if shuts_down(mode, significant=child.spec.significant, others_alive=alive):
-            self._out.note(AutoShutdown(self._path_of(child), now, child.id))
+            self.effects.append(Note(AutoShutdown(self._path_of(child), now, child.id)))
             self._end(Shutdown("auto_shutdown"), now)
 
     # The limit of restarts
 
     def _charge(self, child: Child, cause: ExitReason, now: float) -> bool:
         """Whether the budget allows one more restart of this child. If not, carries out the limit (rules 8 to 10)."""
-        own = child.spec.own_restarts
-        budget = self._spec if own is None else own
+        budget = self.spec if child.own_budget is None else child.own_budget
         most, period = budget.max_restarts, budget.period
         if most is None or self._budget.grants(child, most, period, now):
             return True
-        limit = RestartLimitExceeded(self._path, child.id, most, period, cause)
+        limit = RestartLimitExceeded(self.path, child.id, most, period, cause)
         dropped = child.spec.dropped_at_limit
         scope: Literal["supervisor", "child"] = "child" if dropped else "supervisor"
-        self._out.note(GaveUp(self._path_of(child), now, child.id, scope, most, period, cause))
+        self.effects.append(Note(GaveUp(self._path_of(child), now, child.id, scope, most, period, cause)))
         if dropped:
             self._remove(child, limit, now)
             self._again(now)
         else:
-            self._refuse_start(child, limit)
+            self.effects.refuse_start(child, limit)
             self._give_up(child, limit, now)
         return False
 
@@ -743,9 +685,9 @@ class Engine:
     # The operation under way
 
     def _under_way(self) -> Operation:
-        if self._operation is None:
-            self._operation = Operation()
-        return self._operation
+        if self.operation is None:
+            self.operation = Operation()
+        return self.operation
 
     def _merge(self, stop: Iterable[Child], start: Iterable[Child], now: float) -> None:
         """Adds members to the operation under way, or begins one."""
@@ -754,15 +696,15 @@ class Engine:
 
     def _again(self, now: float) -> None:
         """The members or their delays have changed: measures the wait anew, if there is one."""
-        operation = self._operation
+        operation = self.operation
         if operation is not None:
-            self._out.disarm(operation)
+            self.effects.disarm(operation)
             operation.show_due()
         self._advance(now)
 
     def _advance(self, now: float) -> None:
         """The next step of the operation: stop, else wait, else start, else it is complete."""
-        operation = self._operation
+        operation = self.operation
         if operation is None or operation.busy or operation.token is not None:
             if self._phase is SupervisorPhase.ENDING:
                 self._finish_if_empty()
@@ -782,7 +724,7 @@ class Engine:
         if until is None:
             child = operation.next_to_start()
         else:
-            child = operation.next_before_the_wait() if self._spec.strategy == "rest_for_one" else None
+            child = operation.next_before_the_wait() if self.spec.strategy == "rest_for_one" else None
         if child is not None:
             operation.starting = child
             self._start(child, now)
@@ -793,7 +735,7 @@ class Engine:
 
     def _wait_together(self, operation: Operation, until: float, now: float) -> None:
         """A group waits for the longest delay of its failed members (rule 12)."""
-        operation.token = self._out.arm(operation, max(0.0, until - now))
+        operation.token = self.effects.arm(operation, max(0.0, until - now))
         waiting = operation.to_start()
         if all(child.starter is not None for child in waiting):
             self._is_ready()  # a start that a request asks for is not part of its own start (rule 1)
@@ -808,13 +750,13 @@ class Engine:
         for child in operation.to_start():
             if child.due is not None:
                 child.due = child.until = None
-                self._children.enter(child, child.coming, now)
+                self.children.enter(child, child.coming, now)
         self._advance(now)
 
     def _complete(self, operation: Operation) -> None:
-        self._operation = None
+        self.operation = None
         for request, value in operation.requests:
-            self._out.answer(request, value)
+            self.effects.answer(request, value)
         self._is_ready()
         self._finish_if_empty()
 
@@ -822,7 +764,7 @@ class Engine:
         """The supervisor's own start is complete, if it was not before."""
         if self._phase is SupervisorPhase.STARTING:
             self._phase = SupervisorPhase.UP
-            self._out.put(Ready())
+            self.effects.append(Ready())
 
     # The end of the supervisor
 
@@ -833,50 +775,41 @@ class Engine:
         self._phase, self._outcome = SupervisorPhase.ENDING, outcome
         self._abandon_operation()
         reason = Shutdown() if isinstance(outcome, ChildStartError) else outcome
-        for child in list(self._children):
-            self._refuse_all(child)
+        for child in list(self.children):
+            self.effects.refuse_all(child)
             if child.live:
                 self._cancel(child)
                 child.goal = DesiredState.DROP
             else:
                 self._remove(child, reason, now)
-        if self._spec.is_dynamic:
+        if self.spec.is_dynamic:
             # Unordered children stop in parallel, under one timer of the edge (rule 6).
-            for child in self._children:
+            for child in self.children:
                 self._stop(child, DesiredState.DROP, now)
             self._finish_if_empty()
         else:
-            self._merge(list(self._children), (), now)
+            self._merge(list(self.children), (), now)
 
     def _abandon_operation(self) -> None:
-        operation, self._operation = self._operation, None
+        operation, self.operation = self.operation, None
         if operation is not None:
-            self._out.disarm(operation)
+            self.effects.disarm(operation)
             for request, _ in operation.requests:
-                self._out.refuse(request, ShuttingDown(self._path))
-
-    def _refuse_all(self, child: Child) -> None:
-        if child.starter is None and not child.stoppers and not child.restarters:
-            return
-        for request in (child.starter, *child.stoppers, *child.restarters):
-            self._out.refuse(request, ShuttingDown(self._path))
-        child.starter = None
-        child.stoppers = ()
-        child.restarters = ()
+                self.effects.refuse(request, ShuttingDown(self.path))
 
     def _finish_if_empty(self) -> None:
-        if self._phase is not SupervisorPhase.ENDING or len(self._children) > 0:
+        if self._phase is not SupervisorPhase.ENDING or len(self.children) > 0:
             return
         self._phase = SupervisorPhase.ENDED
         if isinstance(self._outcome, ChildStartError):
-            self._out.put(StartFailedSelf(self._outcome))
+            self.effects.append(StartFailedSelf(self._outcome))
         else:
-            self._out.put(ExitSelf(self._outcome))
+            self.effects.append(ExitSelf(self._outcome))
 
     # One child
 
     def _path_of(self, child: Child) -> str:
-        return f"{self._path}/{child.id}"
+        return f"{self.path}/{child.id}"
 
     def _start(self, child: Child, now: float) -> None:
         """Starts the next incarnation; the child shows as starting or as restarting (rule 13)."""
@@ -884,41 +817,42 @@ class Engine:
         child.incarnation += 1
         child.lives_by = child.spec
         coming = child.coming
-        self._children.enter(child, coming, now)
+        self.children.enter(child, coming, now)
         if coming is ChildState.RESTARTING:
             child.restarts += 1
-            self._out.note(Restarting(self._path_of(child), now, child.id, child.incarnation, child.attempt))
-        self._out.put(Start(child.id, child.spec, child.incarnation, child.has_cell))
+            path = f"{self.path}/{child.id}"
+            self.effects.append(Note(Restarting(path, now, child.id, child.incarnation, child.attempt)))
+        self.effects.append(Start(child.id, child.spec, child.incarnation, child.has_cell, child.starter))
         child.has_cell = True
 
     def _stop(self, child: Child, goal: DesiredState, now: float) -> None:
         child.goal = goal
         if child.state is not ChildState.STOPPING:
-            self._children.enter(child, ChildState.STOPPING, now)
-            self._out.put(Stop(child.id, child.incarnation, child.lives_by.shutdown))
+            self.children.enter(child, ChildState.STOPPING, now)
+            self.effects.append(Stop(child.id, child.incarnation, child.lives_by.shutdown))
 
     def _wait_alone(self, child: Child, delay: float, now: float) -> None:
         """The child waits for its next attempt, whatever its siblings do."""
         child.due = child.until = now + delay
-        self._children.enter(child, ChildState.BACKING_OFF, now)
-        child.token = self._out.arm(child, delay)
+        self.children.enter(child, ChildState.BACKING_OFF, now)
+        child.token = self.effects.arm(child, delay)
 
     def _hold(self, child: Child, delay: float, now: float) -> None:
         """The operation under way waits for the delay of this child, and then starts it (rule 12)."""
         child.due = child.until = now + delay
         self._under_way().delayed = True
-        self._children.enter(child, ChildState.BACKING_OFF, now)
+        self.children.enter(child, ChildState.BACKING_OFF, now)
 
     def _hold_if_backoff(self, child: Child, delay: float, now: float) -> None:
         """An exit waits only if the spec has a backoff; a failed attempt always does (rule 14)."""
         if child.spec.backoff is None:
-            self._children.enter(child, ChildState.RESTARTING, now)
+            self.children.enter(child, ChildState.RESTARTING, now)
         else:
             self._hold(child, delay, now)
 
     def _cancel(self, child: Child) -> None:
         """Cancels every planned start of this child."""
-        self._out.disarm(child)
+        self.effects.disarm(child)
         child.queued, child.due, child.until = False, None, None
         child.forget_failures()
 
@@ -926,58 +860,30 @@ class Engine:
         """The child is not up and will not be started by itself. The spec of a temporary child, and of a dynamic
         supervisor's, is dropped (rule 6).
         """
-        if child.spec.restart == "temporary" or self._spec.is_dynamic:
+        if child.spec.restart == "temporary" or self.spec.is_dynamic:
             self._remove(child, reason, now)
             return
         self._cancel(child)
-        self._children.enter(child, state, now)
+        self.children.enter(child, state, now)
         if child.has_cell:
             child.has_cell, child.ref = False, None
-            self._out.put(Close(child.id))
-        self._settle(child, reason)
+            self.effects.append(Close(child.id))
+        self.effects.settle(child, reason)
 
     def _remove(self, child: Child, reason: ExitReason, now: float) -> None:
         """Forgets the child and its spec."""
         self._cancel(child)
-        self._children.remove(child, now, fresh_id=self._spec.is_dynamic)
-        self._out.put(Drop(child.id))
-        self._out.note(Dropped(self._path_of(child), now, child.id, reason))
-        self._settle(child, reason)
+        self.children.remove(child, now, fresh_id=self.spec.is_dynamic)
+        self.effects.append(Drop(child.id))
+        self.effects.append(Note(Dropped(self._path_of(child), now, child.id, reason)))
+        self.effects.settle(child, reason)
 
     def _is_up(self, child: Child, state: ChildState, now: float, ref: object | None) -> None:
         child.ever_up, child.up_since, child.ref = True, now, ref
-        self._children.enter(child, state, now)
+        self.children.enter(child, state, now)
         if child.starter is not None:
-            self._out.answer(child.starter, ref)
+            self.effects.answer(child.starter, ref)
             child.starter = None
         for request in child.restarters:
-            self._out.answer(request, ref)
+            self.effects.answer(request, ref)
         child.restarters = ()
-
-    def _settle(self, child: Child, reason: ExitReason) -> None:
-        """Settles the requests that waited for the child: it has stopped, so its start has failed."""
-        self._refuse_start(child, reason)
-        for request in child.stoppers:
-            self._out.answer(request, None)
-        child.stoppers = ()
-
-    def _refuse_start(self, child: Child, reason: ExitReason) -> None:
-        if child.starter is not None:
-            self._out.refuse(child.starter, ChildStartError(self._path_of(child), reason))
-            child.starter = None
-        if child.restarters:
-            self._refuse_restart(child, reason)
-
-    def _refuse_restart(self, child: Child, reason: ExitReason) -> None:
-        for request in child.restarters:
-            self._out.refuse(request, ChildStartError(self._path_of(child), reason))
-        child.restarters = ()
-
-    def _note_backing_off(self, child: Child, cause: ExitReason, now: float) -> None:
-        if child.until is not None and child.delay is not None:
-            path, number = self._path_of(child), child.incarnation
-            self._out.note(BackingOff(path, now, child.id, number, cause, child.attempt, child.delay, child.until))
-
-    def _note_restart_failed(self, child: Child, reason: ExitReason, now: float) -> None:
-        path, number = self._path_of(child), child.incarnation
-        self._out.note(RestartFailed(path, now, child.id, number, reason, child.attempt))

@@ -11,7 +11,7 @@ import heapq
 from collections.abc import Iterable
 from itertools import count
 
-from supervisors._engine.child import Child
+from supervisors._engine.children import Child
 
 
 class Operation:

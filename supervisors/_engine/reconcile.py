@@ -10,8 +10,7 @@ from dataclasses import dataclass
 from typing import Any, cast
 
 from actors.spi import ActorRef
-from supervisors._engine.child import WAITING
-from supervisors._engine.children import Children
+from supervisors._engine.children import WAITING, Children
 from supervisors._specs.combinations import significant_under_never
 from supervisors._specs.spec import ChildSpec, Spec, SupervisorSpec
 from supervisors.errors import (

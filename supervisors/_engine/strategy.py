@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Literal, TypeVar
 
-from actors.spi import ExitReason
 from supervisors._specs.fields import AutoShutdownMode, Restart, RestartStrategy
 
 ExitAction = Literal["restart", "keep", "drop"]
@@ -14,7 +13,7 @@ ExitAction = Literal["restart", "keep", "drop"]
 T = TypeVar("T")
 
 
-_TABLE: dict[tuple[Restart, bool], ExitAction] = {
+EXIT_ACTIONS: Mapping[tuple[Restart, bool], ExitAction] = {
     # (restart type, whether the exit was expected): what follows
     ("permanent", True): "restart",
     ("permanent", False): "restart",
@@ -23,16 +22,10 @@ _TABLE: dict[tuple[Restart, bool], ExitAction] = {
     ("temporary", True): "drop",
     ("temporary", False): "drop",
 }
+"""The consequence of an exit: `restart` the child, `keep` its spec without a restart, or `drop` the spec."""
 
-
-def exit_action(restart: Restart, reason: ExitReason) -> ExitAction:
-    """The consequence of an exit: `restart` the child, `keep` its spec without a restart, or `drop` the spec."""
-    return _TABLE[restart, reason.expected]
-
-
-def is_group(strategy: RestartStrategy) -> bool:
-    """Whether the restart of one child also restarts siblings."""
-    return strategy in ("one_for_all", "rest_for_one")
+GROUPS: frozenset[RestartStrategy] = frozenset({"one_for_all", "rest_for_one"})
+"""The strategies under which the restart of one child also restarts siblings."""
 
 
 def group(strategy: RestartStrategy, order: Sequence[T], place: int) -> Sequence[T]:

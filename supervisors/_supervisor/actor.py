@@ -37,7 +37,7 @@ from actors.spi import (
     process_pool,
     settle_failure,
 )
-from supervisors._engine.child import ChildCounts, ChildInfo
+from supervisors._engine.children import ChildCounts, ChildInfo
 from supervisors._engine.effects import (
     Adopt,
     Answer,
@@ -57,7 +57,8 @@ from supervisors._engine.effects import (
 )
 from supervisors._engine.engine import Engine
 from supervisors._engine.reconcile import child_fault
-from supervisors._specs.spec import SETTLED, ChildSpec, Grace, Spec, SupervisorSpec, TaskCall
+from supervisors._engine.waits import starting
+from supervisors._specs.spec import SETTLED, ChildSpec, Spec, SupervisorSpec, TaskCall
 from supervisors._specs.start_kind import task_fault
 from supervisors._specs.tree import settled_child, unresolved
 from supervisors._supervisor.grace import SharedGrace
@@ -84,7 +85,7 @@ from supervisors._supervisor.ref import SupervisorRef, when_all
 from supervisors._supervisor.task import CancelTask, PooledTask, Promise, has_process
 from supervisors._supervisor.waits import StartOf
 from supervisors.errors import SpecError, SpecFault, SupervisionError
-from supervisors.events import BackingOff, CallbackFailed, GaveUp, Restarting, SupervisionEvent
+from supervisors.events import BackingOff, CallbackFailed, GaveUp, Restarting
 
 if TYPE_CHECKING:
     from actors.spi import ProcessPool
@@ -134,7 +135,7 @@ class Supervisor(Actor):
         """The shared grace of each unordered child that was told to stop, by id."""
         self._pool: ProcessPool | None = None
         """The processes in which tasks run, if they do."""
-        self._inputs: deque[tuple[Callable[..., list[Effect]], tuple[Any, ...]]] = deque()
+        self._inputs: deque[tuple[Callable[..., None], tuple[Any, ...]]] = deque()
         self._working = False
 
     def on_start(self) -> None:
@@ -146,11 +147,12 @@ class Supervisor(Actor):
         for timer in (*self._timers.values(), *self._graces.values()):
             timer.cancel()
         reason = self._cell.reason
-        for effect in self._engine.abandon():
+        self._engine.abandon()
+        for effect in self._engine.effects:
             if isinstance(effect, Refuse) and isinstance(reason, RuntimeLost):
                 settle_failure(cast("ReplyTo", effect.request), gone(self.path, reason, None), self.path)
             else:
-                self._do(effect)
+                _CARRIED_OUT[type(effect)](self, effect)
 
     def made_progress(self) -> bool:
         """Whether this life was progress for its own supervisor: the child that made it give up had made progress."""
@@ -158,7 +160,7 @@ class Supervisor(Actor):
 
     def starting(self) -> Cell | None:
         """The child whose start the operation under way waits for. Any thread."""
-        id = self._engine.starting
+        id = starting(self._engine)
         cell = None if id is None else self._cells.get(id)
         return cell if cell is not None and cell.state is State.STARTING else None
 
@@ -182,42 +184,35 @@ class Supervisor(Actor):
 
     @handles
     def child_start_failed(self, notice: ChildStartFailed) -> None:
-        now = self._now()
+        now, cell = self._now(), self._cells.get(notice.id)
         if self._graces:
             self._leave_grace(notice.id)
         decision: FailureDecision | None = None
-        if self._is_news(notice):
+        if cell is not None and cell.incarnation == notice.incarnation and cell.told_to_stop is None:
             decision = self._failed(notice.id, notice.incarnation, notice.reason, None, now)
         self._feed(self._engine.start_failed, notice.id, notice.incarnation, notice.reason, now, decision)
-        self._settle_exit(notice.id)
+        if cell is not None:
+            cell.settle_exit()
 
     @handles
     def child_exited(self, notice: ChildExited) -> None:
-        now = self._now()
+        id, number, reason, now = notice.id, notice.incarnation, notice.reason, self._now()
+        cell = self._cells.get(id)
         if self._graces:
-            self._leave_grace(notice.id)
+            self._leave_grace(id)
         decision: FailureDecision | None = None
-        if self._is_news(notice) and not notice.reason.expected:
-            decision = self._failed(notice.id, notice.incarnation, notice.reason, notice.message_type, now)
-        elif isinstance(notice.reason, StoppedForGood):
+        is_news = cell is not None and cell.incarnation == number and cell.told_to_stop is None
+        if is_news and not reason.expected:
+            decision = self._failed(id, number, reason, notice.message_type, now)
+        elif isinstance(reason, StoppedForGood):
             decision = "stop"
-        exited, healthy = self._engine.exited, notice.healthy
-        self._feed(exited, notice.id, notice.incarnation, notice.reason, now, decision, notice.handled, healthy)
-        self._settle_exit(notice.id)
+        self._feed(self._engine.exited, id, number, reason, now, decision, notice.handled, notice.healthy)
+        if cell is not None and cell.incarnation == number:
+            cell.settle_exit()  # it waits for its next incarnation: its monitors and links are notified now
 
     @handles
     def child_resumed(self, notice: ChildResumed) -> None:
         self._ledger.resumed(notice.id, notice.incarnation, Crashed(notice.error), notice.message_type, self._now())
-
-    def _settle_exit(self, id: str) -> None:
-        """The child waits for its next incarnation: its monitors and links are notified now."""
-        cell = self._cells.get(id)
-        if cell is not None:
-            cell.settle_exit()
-
-    def _is_news(self, notice: ChildExited | ChildStartFailed) -> bool:
-        cell = self._cells.get(notice.id)
-        return cell is not None and cell.incarnation == notice.incarnation and cell.told_to_stop is None
 
     @handles
     def due(self, due: Due) -> None:
@@ -336,58 +331,52 @@ class Supervisor(Actor):
 
     # Effects
 
-    def _feed(self, decide: Callable[..., list[Effect]], *args: object) -> None:
+    def _feed(self, decide: Callable[..., None], *args: object) -> None:
         """Gives the engine an input and carries out the effects; an effect may add an input."""
         self._inputs.append((decide, args))
         if self._working:
             return
         self._working = True
         try:
+            effects = self._engine.effects
             while self._inputs:
                 decide, args = self._inputs.popleft()
-                for effect in decide(*args):
-                    self._do(effect)
+                decide(*args)
+                while effects:
+                    effect = effects.popleft()
+                    _CARRIED_OUT[type(effect)](self, effect)
                 if self._in_grace:
                     self._time_graces()
         finally:
             self._working = False
 
-    def _do(self, effect: Effect) -> None:
-        match effect:
-            case Note(event=event):
-                self._note(event)
-            case Start():
-                self._start_child(effect)
-            case Answer(request=request, value=value):
-                reply = cast("ReplyTo", request)
-                if not reply.done():
-                    reply.set_result(value)
-            case Stop(id=id, incarnation=incarnation, grace=grace):
-                self._stop_child(self._cells[id], incarnation, grace)
-            case Adopt(id=id, spec=spec):
-                self._cells[id].take_props(props_for(spec, self.runtime, f"{self.path}/{id}"))
-                if isinstance(spec, SupervisorSpec):
-                    self._cells[id].put_urgent(AdoptSpec(spec))
-            case Close(id=id) | Drop(id=id):
-                self._close(id)
-            case Arm(token=token, delay=delay):
-                self._arm(token, delay)
-            case Disarm(token=token):
-                timer = self._timers.pop(token, None)
-                if timer is not None:
-                    timer.cancel()
-            case Refuse(request=request, error=error):
-                settle_failure(cast("ReplyTo", request), error, self.path)
-            case Ready():
-                self._cell.ready()
-            case StartFailedSelf(error=error):
-                self._cell.fail_start(Crashed(error))
-            case ExitSelf(reason=reason):
-                self._cell.done(reason)
+    def _answer(self, effect: Answer) -> None:
+        reply = cast("ReplyTo", effect.request)
+        if not reply.done():
+            reply.set_result(effect.value)
+
+    def _refuse(self, effect: Refuse) -> None:
+        settle_failure(cast("ReplyTo", effect.request), effect.error, self.path)
+
+    def _adopt(self, effect: Adopt) -> None:
+        cell, spec = self._cells[effect.id], effect.spec
+        cell.take_props(props_for(spec, self.runtime, f"{self.path}/{effect.id}"))
+        if isinstance(spec, SupervisorSpec):
+            cell.put_urgent(AdoptSpec(spec))
+
+    def _say_ready(self, _: Ready) -> None:
+        self._cell.ready()
+
+    def _fail(self, effect: StartFailedSelf) -> None:
+        self._cell.fail_start(Crashed(effect.error))
+
+    def _exit(self, effect: ExitSelf) -> None:
+        self._cell.done(effect.reason)
 
     def _start_child(self, effect: Start) -> None:
         try:
-            props = self._props_for(effect)
+            recipe = self._recipe
+            props = recipe[1] if recipe is not None and recipe[0] is effect.spec else self._props_for(effect)
             cell = self._cells.get(effect.id)
             if cell is None:
                 placed = effect.id in self._places
@@ -402,25 +391,22 @@ class Supervisor(Actor):
             decision = self._failed(effect.id, effect.incarnation, reason, None, now)
             self._inputs.append((self._engine.start_failed, (effect.id, effect.incarnation, reason, now, decision)))
             return
-        starter = self._engine.starter(effect.id)
-        if starter is not None:
-            concern(starter, StartOf(cell))
+        if effect.request is not None:
+            concern(effect.request, StartOf(cell))
         cell.begin(effect.incarnation)
 
     def _props_for(self, effect: Start) -> Props:
         """The props of a child: those of its last incarnation, if it has the same spec. Children of one template share
         them, as they share its spec.
         """
-        spec, recipe = effect.spec, self._recipe
+        spec, recipe = effect.spec, self._recipes.get(effect.id)
         if recipe is None or recipe[0] is not spec:
-            recipe = self._recipes.get(effect.id)
-            if recipe is None or recipe[0] is not spec:
-                if not (spec.is_supervisor or SETTLED in spec.__dict__):
-                    spec = self._settled(effect.id, cast("ChildSpec", spec))
-                recipe = (spec, props_for(spec, self.runtime, f"{self.path}/{effect.id}"))
-                if not self._engine.spec.is_dynamic:
-                    self._recipes[effect.id] = recipe
-            self._recipe = recipe
+            if not (spec.is_supervisor or SETTLED in spec.__dict__):
+                spec = self._settled(effect.id, cast("ChildSpec", spec))
+            recipe = (spec, props_for(spec, self.runtime, f"{self.path}/{effect.id}"))
+            if not self._engine.spec.is_dynamic:
+                self._recipes[effect.id] = recipe
+        self._recipe = recipe
         return recipe[1]
 
     def _settled(self, id: str, given: ChildSpec) -> ChildSpec:
@@ -462,7 +448,8 @@ class Supervisor(Actor):
         self._pool.resize(size)
         return self._pool
 
-    def _stop_child(self, cell: Cell, incarnation: int, grace: Grace) -> None:
+    def _stop_child(self, effect: Stop) -> None:
+        cell, incarnation, grace = self._cells[effect.id], effect.incarnation, effect.grace
         if cell.incarnation != incarnation or cell.state is State.DOWN:
             self._inputs.append((self._engine.missed, (cell.id, incarnation)))  # the notice is on its way
             return
@@ -491,7 +478,8 @@ class Supervisor(Actor):
         if (shared := self._graces.pop(id, None)) is not None:
             shared.leave(id)
 
-    def _close(self, id: str) -> None:
+    def _close(self, effect: Close | Drop) -> None:
+        id = effect.id
         cell = self._cells.pop(id, None)
         self._recipes.pop(id, None)
         if cell is not None and not cell.closed:
@@ -505,7 +493,8 @@ class Supervisor(Actor):
             self._recipe = None  # it may be this child's, with its arguments
         self._ledger.cancel(id, self._now())
 
-    def _arm(self, token: int, delay: float) -> None:
+    def _arm(self, effect: Arm) -> None:
+        token, delay = effect.token, effect.delay
         if delay <= 0:
             self._cell.put_urgent(Due(token))
         else:
@@ -513,14 +502,23 @@ class Supervisor(Actor):
                 self._now() + delay, lambda: self._cell.put_urgent(Due(token))
             )
 
+    def _disarm(self, effect: Disarm) -> None:
+        timer = self._timers.pop(effect.token, None)
+        if timer is not None:
+            timer.cancel()
+
     # Events and callbacks
 
-    def _note(self, event: SupervisionEvent) -> None:
-        if isinstance(event, (BackingOff, Restarting)) and not self._ledger.has_open(event.child):
-            # Its exit was not a failure: a permanent child that ended, or another member of a group restart.
-            ended = event.incarnation - isinstance(event, Restarting)
-            self._ledger.exited(event.child, ended, self._cells[event.child].reason, None, event.at)
-        self._ledger.note(event)
+    def _note(self, effect: Note) -> None:
+        event = effect.event
+        if isinstance(event, (BackingOff, Restarting)):
+            if not self._ledger.note(event):
+                # Its exit was not a failure: a permanent child that ended, or another member of a group restart.
+                ended = event.incarnation - isinstance(event, Restarting)
+                self._ledger.exited(event.child, ended, self._cells[event.child].reason, None, event.at)
+                self._ledger.note(event)
+        elif isinstance(event, GaveUp):
+            self._ledger.gave_up(event.child, event.at)
         self._cell.runtime.events.publish(event)
         if isinstance(event, GaveUp) and self._engine.spec.on_give_up is not None:
             self._call_back("on_give_up", self._engine.spec.on_give_up, event)
@@ -555,6 +553,24 @@ class Supervisor(Actor):
 
     def _callback_failed(self, name: str, error: BaseException) -> None:
         self.runtime.events.publish(CallbackFailed(self.path, self._now(), name, error))
+
+
+_CARRIED_OUT: dict[type[Effect], Callable[[Supervisor, Any], None]] = {
+    Adopt: Supervisor._adopt,
+    Answer: Supervisor._answer,
+    Arm: Supervisor._arm,
+    Close: Supervisor._close,
+    Disarm: Supervisor._disarm,
+    Drop: Supervisor._close,
+    ExitSelf: Supervisor._exit,
+    Note: Supervisor._note,
+    Ready: Supervisor._say_ready,
+    Refuse: Supervisor._refuse,
+    Start: Supervisor._start_child,
+    StartFailedSelf: Supervisor._fail,
+    Stop: Supervisor._stop_child,
+}
+"""The method of each effect."""
 
 
 def tree_of(supervisor_class: type[Supervisor]) -> SupervisorSpec:

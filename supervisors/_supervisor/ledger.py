@@ -6,7 +6,7 @@ from collections import deque
 from dataclasses import dataclass
 
 from actors.spi import Crashed, ExitReason, type_name
-from supervisors.events import BackingOff, GaveUp, Restarting, SupervisionEvent
+from supervisors.events import BackingOff, Restarting
 
 LENGTH = 1000
 """The most restarts that are kept."""
@@ -51,37 +51,35 @@ class RestartLedger:
         """A child has terminated, or did not come up."""
         if child in self._open:
             self._settle(child, "failed", now)
-        record = _Record(child, incarnation, reason, message_type, now)
+        cause = type_name(reason.exception) if isinstance(reason, Crashed) else reason.kind
+        record = _Record(child, incarnation, cause, str(reason), message_type, now)
         self._records.append(record)
         self._open[child] = record
 
-    def resumed(self, child: str, incarnation: int, reason: ExitReason, message_type: str, now: float) -> None:
+    def resumed(self, child: str, incarnation: int, reason: Crashed, message_type: str, now: float) -> None:
         """A handler of a child has raised, and the child goes on."""
-        record = _Record(child, incarnation, reason, message_type, now)
+        record = _Record(child, incarnation, type_name(reason.exception), str(reason), message_type, now)
         record.outcome, record.settled_at = "resumed", now
         self._resumed.append(record)
 
-    def has_open(self, child: str) -> bool:
-        """Whether a restart of this child has no outcome yet."""
-        return child in self._open
-
     def started(self, child: str, now: float) -> None:
         """A child is up."""
-        self._settle(child, "restarted", now)
+        if (record := self._open.pop(child, None)) is not None:
+            record.outcome, record.settled_at = "restarted", now
 
-    def note(self, event: SupervisionEvent) -> None:
-        """Updates the open entry of the child by a decision of the supervisor."""
-        match event:
-            case BackingOff(child=child, attempt=attempt, delay=delay):
-                if (record := self._open.get(child)) is not None:
-                    record.attempt, record.delay = attempt, delay
-            case Restarting(child=child, attempt=attempt):
-                if (record := self._open.get(child)) is not None:
-                    record.attempt = attempt
-            case GaveUp(child=child, at=at):
-                self._settle(child, "gave_up", at)
-            case _:
-                pass
+    def note(self, event: BackingOff | Restarting) -> bool:
+        """Updates the open entry of the child by a decision of the supervisor. Returns whether there is one."""
+        record = self._open.get(event.child)
+        if record is None:
+            return False
+        record.attempt = event.attempt
+        if isinstance(event, BackingOff):
+            record.delay = event.delay
+        return True
+
+    def gave_up(self, child: str, now: float) -> None:
+        """The child needed more restarts than it may have."""
+        self._settle(child, "gave_up", now)
 
     def cancel(self, child: str, now: float) -> None:
         """The child will not be restarted."""
@@ -98,33 +96,20 @@ class RestartLedger:
             record.outcome, record.settled_at = outcome, now
 
 
+@dataclass(slots=True, eq=False)
 class _Record:
     """An entry that may still change."""
 
-    __slots__ = (
-        "at",
-        "attempt",
-        "cause",
-        "child",
-        "delay",
-        "incarnation",
-        "message_type",
-        "outcome",
-        "reason",
-        "settled_at",
-    )
-
-    def __init__(self, child: str, incarnation: int, reason: ExitReason, message_type: str | None, at: float) -> None:
-        self.child = child
-        self.incarnation = incarnation
-        self.cause = type_name(reason.exception) if isinstance(reason, Crashed) else reason.kind
-        self.reason = str(reason)
-        self.message_type = message_type
-        self.attempt = 0
-        self.delay = 0.0
-        self.at = at
-        self.outcome = "pending"
-        self.settled_at: float | None = None
+    child: str
+    incarnation: int
+    cause: str
+    reason: str
+    message_type: str | None
+    at: float
+    attempt: int = 0
+    delay: float = 0.0
+    outcome: str = "pending"
+    settled_at: float | None = None
 
     def entry(self) -> LedgerEntry:
         return LedgerEntry(

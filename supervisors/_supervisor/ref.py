@@ -26,9 +26,10 @@ from actors.spi import (
     pack_call,
     tie,
 )
-from supervisors._engine.child import ChildCounts, ChildInfo
+from supervisors._engine.children import ChildCounts, ChildInfo
 from supervisors._engine.reconcile import Reconciliation
 from supervisors._engine.settings import Settings
+from supervisors._engine.waits import restart_waits, start_waits, update_stops, update_waits
 from supervisors._specs.fields import Args
 from supervisors._specs.spec import Spec, SupervisorSpec, TaskCall
 from supervisors._specs.start_kind import task_fault
@@ -127,7 +128,7 @@ class SupervisorRef(ActorRef[Any]):
         future has its ref once it is up.
         """
         future = self._ask(StartChild(what))
-        future.concerns(QueuedRequest(self._cell, lambda engine: engine.start_waits(what)))
+        future.concerns(QueuedRequest(self._cell, lambda engine: start_waits(engine, what)))
         return future
 
     @overload
@@ -299,7 +300,7 @@ class SupervisorRef(ActorRef[Any]):
         if branch is not None and branch.id == id:
             _concern_the_end(future, branch)
         else:
-            future.concerns(QueuedRequest(self._cell, lambda engine: engine.restart_waits(id, running)))
+            future.concerns(QueuedRequest(self._cell, lambda engine: restart_waits(engine, id, running)))
         return future
 
     def delete_child(self, child: str | ActorRef[Any]) -> Future[None]:
@@ -338,12 +339,12 @@ class SupervisorRef(ActorRef[Any]):
         branch, actor = self._branch_of_caller(), self._cell.actor
         stops = False
         if branch is not None and actor is not None and not self._cell.kind.placed:
-            stops = actor.asks(lambda at: at.update_stops(branch.id, specs))
+            stops = actor.asks(lambda engine: update_stops(engine, branch.id, specs))
         future = self._ask(UpdateSpecs(specs))
         if branch is not None and stops:
             future.concerns(branch, Wanted.FORCED_END)
         else:
-            future.concerns(QueuedRequest(self._cell, lambda engine: engine.update_waits(specs)))
+            future.concerns(QueuedRequest(self._cell, lambda engine: update_waits(engine, specs)))
         return future
 
     def update_settings(self, **settings: Unpack[Settings]) -> Future[tuple[str, ...]]:

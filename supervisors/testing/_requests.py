@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from supervisors._engine.child import ChildCounts, ChildInfo
+from supervisors._engine.children import ChildCounts, ChildInfo
 from supervisors._specs.spec import ChildSpec, Spec, SupervisorSpec
 from supervisors._supervisor.messages import (
     CountChildren,

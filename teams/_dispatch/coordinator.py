@@ -205,7 +205,7 @@ class Coordinator(Actor):
             topics.publish(emit.topic, emit.payload)
 
     def tell_event(self, kind: Callable[..., TeamEvent], *values: object) -> None:
-        if self.events.sinks(kind):  # type: ignore[arg-type]
+        if self.events.takers[kind]:  # type: ignore[index]
             self.events.publish(kind(self.team, self.runtime.now(), *values))
 
     def lost(self, slot: Slot) -> None:

@@ -67,3 +67,10 @@ def _texts(values: object) -> Iterable[str]:
     if isinstance(values, str) or not isinstance(values, Sequence):
         return ()
     return [each for each in values if isinstance(each, str)]
+
+
+def mappings(listed: object) -> list[Mapping[str, object]]:
+    """The mappings of a list in a file."""
+    if isinstance(listed, str) or not isinstance(listed, Sequence):
+        return []
+    return [each for each in listed if isinstance(each, Mapping)]

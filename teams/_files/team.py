@@ -41,7 +41,7 @@ from supervisors.spi import (
 )
 from teams._files.choreography import ChoreographyReader
 from teams._files.form import Faults, FormReader, TooManyFaults
-from teams._files.names import Names
+from teams._files.names import Names, mappings
 from teams._files.pattern import PatternReader
 from teams._members.handoff import HandoffRule, handoff
 from teams._members.member import Member, member
@@ -104,7 +104,7 @@ class _TeamReader(FormReader):
         self.values = values
         id = values.get("team")
         self.id = id if isinstance(id, str) and id else "team"
-        self.names = Names.of(*(_mappings(values.get(key)) for key in ("members", "roles", "choreographies")))
+        self.names = Names.of(*(mappings(values.get(key)) for key in ("members", "roles", "choreographies")))
 
     def spec(self) -> SupervisorSpec[TeamRef] | None:
         """The team, if nothing is wrong with its parts."""
@@ -166,7 +166,7 @@ class _TeamReader(FormReader):
         return found
 
     def _repeated_ids(self) -> None:
-        ids = Counter(id for each in _mappings(self.values.get("members")) if isinstance(id := each.get("id"), str))
+        ids = Counter(id for each in mappings(self.values.get("members")) if isinstance(id := each.get("id"), str))
         self.faults += (
             SpecFault(f"{self.id}/members/{id}", f"id: {count} members have it; ids must be unique in a team")
             for id, count in ids.items()
@@ -235,9 +235,3 @@ class _TeamReader(FormReader):
             return None
         rest = {key: value for key, value in values.items() if key != "input"}
         return goal(PatternReader(self.names, self.faults).pattern(path, rest), values.get("input"))
-
-
-def _mappings(listed: object) -> list[Mapping[str, object]]:
-    if isinstance(listed, str) or not isinstance(listed, Sequence):
-        return []
-    return [each for each in listed if isinstance(each, Mapping)]

@@ -21,10 +21,13 @@ from actors.spi import TEXT, cut, said, type_name
 from teams._journal.errors import NotReadable, NotStorable, PayloadTooLarge, RecordedError
 
 LIMIT: Final = 1024 * 1024
+HIGHEST_LIMIT: Final = 16 * LIMIT
 """Bytes of one encoded value, unless its owner says otherwise."""
 DEPTH: Final = 100
 """The most containers around a value."""
 REDACTED: Final = "[redacted]"
+ValuePlace: TypeAlias = Sequence[str | int | None]
+"""Names and numbers that lead into a value; None stands for all."""
 _TRACEBACK: Final = 20_000
 """Characters of a traceback; the end is kept."""
 
@@ -45,6 +48,11 @@ def encode(value: object, adapter: TypeAdapter[Any] | None = None, *, limit: int
     if len(data) > limit:
         raise PayloadTooLarge(_heaviest(value, path), len(data), limit)
     return data
+
+
+def enclosed(value: JsonValue) -> bytes:
+    """As JSON what stands around values that were encoded, and so checked, before. Has no limit of its own."""
+    return to_json(value)
 
 
 def decode(data: bytes, adapter: TypeAdapter[Any] | None = None) -> Any:
@@ -102,7 +110,15 @@ def redact(value: object, paths: Iterable[str]) -> JsonValue:
     """
     value = plain(value)
     for path in paths:
-        value = _redacted(value, _steps(path))
+        value = _redacted(value, path_steps(path))
+    return value
+
+
+def redact_at(value: object, places: Iterable[ValuePlace]) -> JsonValue:
+    """The same for places that are given as names and numbers. Raises `NotStorable`."""
+    value = plain(value)
+    for place in places:
+        value = _redacted(value, place)
     return value
 
 
@@ -275,8 +291,8 @@ def _printable(text: str) -> str:
 _PATH = re.compile(r"\.?(?:([^.\[\]$*\s]+)|(\*)|\[(?:(\d+)|(\*)|\"([^\"]+)\"|'([^']+)')\])")
 
 
-def _steps(path: str) -> Sequence[str | int | None]:
-    """The names and numbers of a path; None stands for all."""
+def path_steps(path: str) -> Sequence[str | int | None]:
+    """The names and numbers of a path; None stands for all. Raises ValueError."""
     steps: list[str | int | None] = []
     at = 1 if path.startswith("$") else 0
     while at < len(path):

@@ -84,7 +84,8 @@ class PayloadTooLarge(NotStorable):
         self.what = f"the value has {size} bytes once it is encoded, the limit is {limit}"
 
     def describe(self) -> str:
-        return f"{self.path}: {self.what}. Store it elsewhere and hand on where it is, or raise the limit"
+        remedy = "Store it elsewhere and hand on where it is, or raise `max_value_bytes` of the engine"
+        return f"{self.path}: {self.what}. {remedy}"
 
 
 class NotReadable(JournalError, ValueError):

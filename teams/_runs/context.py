@@ -19,6 +19,7 @@ from teams._dispatch.view import Seats, TeamView
 from teams._dispatch.work import Assign
 from teams._members.results import Outcome
 from teams._members.target import Can, WorkTarget
+from teams._runs.hidden import shown, whole
 from teams._runs.interrupt import is_interrupt
 from teams._runs.pattern import Inline, Pattern, Target, label
 from teams._runs.state import BEGAN, Keeper, RunState, StepAnswer, StepOutcomes
@@ -155,6 +156,16 @@ class RunContext:
             own = [each.name for each in fields(event)][len(fields(RunEvent)) :]
             self._record.publish(type(event), self.now(), *(getattr(event, each) for each in own))
 
+    # What is not shown
+
+    def hide(self, paths: Mapping[str, tuple[str, ...]]) -> None:
+        """Has the results of steps of this part, by their names, shown without these paths."""
+        self._record.hidden.update((whole(self.key(name)), each) for name, each in paths.items())
+
+    def shown(self, name: str, result: object) -> object:
+        """The result of a step of this part as it is shown."""
+        return shown(self._record.hidden, self.key(name), result)
+
     # Steps
 
     async def do(
@@ -218,7 +229,8 @@ class RunContext:
             now = record.runtime.now()
             known = record.end(self._journal, key, known, now - began, returns)
             if known.error is None:
-                record.publish(StepDone, now, key, now - began, known.value)
+                result = shown(record.hidden, key, known.value) if record.hidden else known.value
+                record.publish(StepDone, now, key, now - began, result)
             else:
                 record.publish(StepBroke, now, key, now - began, known.error)
         if known.error is not None:
@@ -268,7 +280,7 @@ class RunContext:
             now = record.runtime.now()
             record.count_end(self._journal, key, known)
             if known.error is None:
-                record.publish(StepDone, now, key, now - began, known.value)
+                record.publish(StepDone, now, key, now - began, shown(record.hidden, key, known.value))
             else:
                 record.publish(StepBroke, now, key, now - began, known.error)
         self._journal[key] = known

@@ -119,6 +119,10 @@ class Keeper(Protocol):
         """The coordinator that a team has now, in place of one that has terminated."""
         ...
 
+    def hide(self, key: str, body: Mapping[str, Any]) -> None:
+        """Has it written under this key what steps do not show, unless it is."""
+        ...
+
     async def sleep(self, step: str, seconds: float) -> None:
         """Waits until `seconds` after the time at which the step began for the first time, in whatever process."""
         ...
@@ -153,6 +157,8 @@ class RunState:
     task: asyncio.Task[Any] | None = None
     ended: bool = False
     keeper: Keeper | None = None
+    hidden: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    """What steps do not show of their results, by their whole names."""
     _events: deque[tuple[int, type[RunEvent], tuple[Any, ...]]] = field(default_factory=lambda: deque(maxlen=EVENTS))
     """The last events, numbered. The loop thread writes and every thread reads, by one operation at a time."""
     _count: int = 0
@@ -220,12 +226,12 @@ class RunState:
     def publish(self, kind: type[RunEvent], at: float, *values: object) -> None:
         """Publishes an event of the run. The object is made when there is a reader. On the loop thread."""
         if self.keeper is not None:
-            if self.runtime.events.sinks(kind):
+            if self.runtime.events.takers[kind]:
                 self.keeper.publish(self._tell, kind, (self.path, at, self.id, *values))
             return
         fields: tuple[Any, ...] = (self.path, at, self.id, *values)
         stream = self.runtime.events
-        if stream.sinks(kind):
+        if stream.takers[kind]:
             stream.publish(kind(*fields))
         self._events.append((self._count, kind, fields))
         self._count += 1
@@ -234,7 +240,7 @@ class RunState:
 
     def _tell(self, kind: type[RunEvent], fields: tuple[Any, ...]) -> None:
         stream = self.runtime.events
-        if stream.sinks(kind):
+        if stream.takers[kind]:
             stream.publish(kind(*fields))
 
     def settle(self, outcome: Outcome) -> None:

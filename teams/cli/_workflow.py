@@ -36,7 +36,19 @@ from teams.cli._workflow_dry import dry_run
 from teams.cli._workflow_outcome import AWAY, FAILED, TIMED_OUT, code_of, note, outcome, refuse
 from teams.cli._workflow_plan import plan_document, plan_lines, read_options
 from teams.cli._workflow_schedule import app as schedule_app
-from teams.cli._workflow_store import address, engine_of, every_run, new_id, opened, run_of, say, send, status_in
+from teams.cli._workflow_store import (
+    address,
+    engine_of,
+    every_run,
+    hidden_of,
+    new_id,
+    opened,
+    run_of,
+    say,
+    send,
+    status_in,
+    whereabouts,
+)
 from teams.cli._workflow_target import (
     flow_named,
     import_from_here,
@@ -52,7 +64,6 @@ from teams.cli._workflow_text import (
     drawable,
     entry_json,
     entry_line,
-    hidden_in,
     run_json,
     run_lines,
     status_json,
@@ -290,6 +301,8 @@ def status(
             _ended(found, run, end_of(found, run, timeout), as_json=as_json)
         shown = status_in(found, run)
         _show_status(shown, as_json=as_json)
+        if not as_json and (where := whereabouts(found, run)) is not None:
+            typer.echo(f"engine    {where}")
         raise typer.Exit(code_of(shown))
 
 
@@ -326,10 +339,12 @@ def history(
     """Shows what is written of a run, in order. What a step redacts is not shown."""
     with outcome(), opened(address(store)) as found:
         row = run_of(found, run)
-        hidden = hidden_in(found.definition(row.workflow, row.version))
+        hidden = hidden_of(found, row)
+        hidden.entries(found.entries(run))
         entries = follow(found, run, timeout) if goes_on else iter(found.entries(run))
         for entry in entries:
-            typer.echo(entry_json(entry, hidden) if as_json else entry_line(entry, hidden))
+            shown = hidden.entry(entry)
+            typer.echo(entry_json(shown) if as_json else entry_line(shown))
         if goes_on:
             last = status_in(found, run)
             if last.ended_at is None:

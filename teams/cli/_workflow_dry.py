@@ -17,13 +17,23 @@ from supervisors import SpecError, SpecFault, start
 from supervisors.spi import nearest
 from teams._journal.codec import decode
 from teams._journal.memory import MemoryRunStore
+from teams._runs.hidden import shown
 from teams._runs.pattern import Pattern
 from teams.cli._text import result_text
 from teams.workflows._engine.engine import engine
 from teams.workflows._engine.ref import EngineRef
-from teams.workflows._graph.node import AskPerson, CallFunction, Nested, Node, Sleep, WaitForSignal
+from teams.workflows._graph.node import (
+    AskPerson,
+    CallFunction,
+    ContinueRun,
+    Detached,
+    Nested,
+    Node,
+    Sleep,
+    WaitForSignal,
+)
 from teams.workflows._graph.workflow import Workflow
-from teams.workflows._run.keeper import step_of
+from teams.workflows._run.names import step_of
 from teams.workflows._run.values import adapter
 from teams.workflows.errors import RunFailure
 
@@ -32,6 +42,10 @@ LONGEST = 60.0
 _SHOWN = 200
 
 _NOTHING = object()
+
+
+class _EndsHere(Exception):
+    """A dry run ends where a run goes on in a new one."""
 
 
 class Called(NamedTuple):
@@ -55,6 +69,8 @@ class DryRun:
     """Why, by step."""
     result: Any = None
     error: Exception | None = None
+    continues: bool = False
+    """Whether it ended where a run goes on in a new one."""
 
     def lines(self) -> Iterator[str]:
         """For people."""
@@ -66,7 +82,9 @@ class DryRun:
         places = {step: number for number, step in enumerate(self.order)}
         for step, text in sorted(told, key=lambda each: places[step_of(each[0])]):
             yield f"{cut(step)}  {text}"
-        if self.error is None:
+        if self.continues:
+            yield f"goes on in a new run with  {result_text(self.result)}"
+        elif self.error is None:
             yield f"result  {result_text(self.result)}"
 
     @property
@@ -84,6 +102,7 @@ class DryRun:
             "calls": [each._asdict() for each in self.calls],
             "skipped": self.skipped,
             "result": self.result,
+            "continues": self.continues,
             "error": None if self.error is None else self.why,
         }
 
@@ -107,9 +126,13 @@ def dry_run(workflow: Workflow, known: Mapping[str, Pattern], value: object, stu
         assert isinstance(root, EngineRef)
         run = root.start_workflow(flow.name, value).get()
         try:
-            found.result = run.get(timeout=2 * LONGEST)
+            run.get(timeout=2 * LONGEST)
+            found.result = run.status().get().result
         except Exception as error:  # noqa: BLE001 - that of the run, which is told
-            found.error = error
+            if stubber.ended_with is None:
+                found.error = error
+            else:
+                found.continues, found.result = True, stubber.ended_with.input
         for entry in run.history().get():
             if entry.kind == "skipped":
                 found.skipped[entry.step] = str(decode(entry.body or b"null"))
@@ -124,7 +147,11 @@ class _Stubber:
         self._stubs = stubs
         self._calls = calls
         self._steps: set[str] = set()
+        self._hidden: dict[str, tuple[str, ...]] = {}
+        """What steps do not show."""
         self.faults: list[SpecFault] = []
+        self.ended_with: Called | None = None
+        """The step that ends the run, and has another one go on."""
 
     def unknown(self) -> Iterator[SpecFault]:
         """Stubs of steps that there are not."""
@@ -140,8 +167,12 @@ class _Stubber:
     def _node(self, node: Node, path: str, around: tuple[str, ...]) -> Node:
         name = f"{path}{node.id}"
         self._steps.add(name)
+        self._hidden[name] = node.redact
         what, given = node.what, self._given(node, name)
         input = node.input
+        if isinstance(what, ContinueRun):
+            end = CallFunction(self._end(name, node.title))
+            return dataclasses.replace(node, what=end, input=what.input, on_failure="stop")
         if isinstance(what, Nested) and name not in self._stubs:
             inner = self._known.get(what.workflow) if what.definition is None else what.definition
             if isinstance(inner, Workflow) and inner.name not in around:
@@ -151,6 +182,8 @@ class _Stubber:
         if isinstance(what, AskPerson):
             input = what.question
             otherwise = what.default or (what.options[0] if what.options else _NOTHING)
+        elif isinstance(what, Detached):
+            otherwise = f"(the id of a run of {what.workflow})"
         elif isinstance(what, WaitForSignal | Sleep):
             input = what.until if isinstance(what, Sleep) else None
             otherwise = None
@@ -166,6 +199,13 @@ class _Stubber:
             quality=None,
             returns=returns,
         )
+
+    def _end(self, name: str, title: str) -> Callable[[Any], Any]:
+        def end(value: Any) -> Any:
+            self.ended_with = Called(name, title, shown(self._hidden, name, value), None)
+            raise _EndsHere
+
+        return end
 
     def _given(self, node: Node, name: str) -> dict[str, Any]:
         """What was given for the step, and for each of its iterations, as the step returns it."""
@@ -183,14 +223,14 @@ class _Stubber:
     def _stub(
         self, name: str, title: str, given: Mapping[str, Any], otherwise: object, *, loops: bool
     ) -> Callable[[Any], Any]:
-        calls = 0
+        calls, hidden = 0, self._hidden
 
         def stub(value: Any) -> Any:
             nonlocal calls
             calls += 1
             key = name if calls == 1 or not loops else f"{name}#{calls}"
             result = given.get(key, given.get(name, value if otherwise is _NOTHING else otherwise))
-            self._calls.append(Called(key, title, value, result))
+            self._calls.append(Called(key, title, shown(hidden, name, value), shown(hidden, name, result)))
             return result
 
         return stub

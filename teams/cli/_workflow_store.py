@@ -8,10 +8,12 @@ import contextlib
 import os
 import random
 import re
+import socket
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from actors._user_code.text import printable
 from actors.spi import ENVIRONMENT
 from supervisors import SupervisorSpec
 from teams._journal import rows
@@ -24,6 +26,7 @@ from teams.workflows._engine.parts import address_of
 from teams.workflows._engine.ref import RunStatus, status_of
 from teams.workflows._engine.said import next_of, refusal
 from teams.workflows._engine.settings import EngineSettings
+from teams.workflows._run.hidden import Hidden
 from teams.workflows.errors import NoSuchRun
 
 VARIABLE = f"{ENVIRONMENT}STORE"
@@ -79,7 +82,34 @@ def run_of(store: Store, run: str) -> RunRow:
 def status_in(store: Store, run: str) -> RunStatus:
     """How far a run is. Raises NoSuchRun."""
     row = run_of(store, run)
-    return status_of(row, store.entries(run), store.inbox(run))
+    return status_of(row, store.entries(run), store.inbox(run), hidden=hidden_of(store, row))
+
+
+def whereabouts(store: Store, run: str) -> str | None:
+    """The process that has a run, and whether it is there; None: none has it."""
+    row = run_of(store, run)
+    if row.owner is None or row.state in ENDED:
+        return None
+    found = engine_of(store, row.owner)
+    if found is None or (found.host == socket.gethostname() and not _is_alive(found.pid)):
+        return "its process is gone; the next engine that serves the store goes on with it"
+    return f"process {found.pid} on {printable(found.host)}"
+
+
+def _is_alive(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except OSError:  # it is another user's
+        return True
+    return True
+
+
+def hidden_of(store: Store, row: RunRow) -> Hidden:
+    """What a run does not show."""
+    definition = store.definition(row.workflow, row.version)
+    return Hidden(None if definition is None else definition.body)
 
 
 def say(

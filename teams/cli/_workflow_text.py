@@ -9,14 +9,15 @@ from datetime import UTC, datetime
 from typing import Any
 
 from actors._user_code.text import cut, printable
-from teams._journal.codec import decode, redact
+from teams._journal.codec import decode
 from teams._journal.errors import NotReadable
-from teams._journal.rows import Definition, JournalEntry, RunRow
+from teams._journal.rows import JournalEntry, RunRow
 from teams.cli._text import json_line, lines, result_text
 from teams.workflows._engine.ref import RunStatus
 from teams.workflows._quality.domain import Scores
 from teams.workflows._run.execution import ExecutionChoice
-from teams.workflows._run.keeper import step_of
+from teams.workflows._run.keeper import CONTINUED
+from teams.workflows._run.names import step_of
 
 _CELL = 60
 _BODY = 120
@@ -47,7 +48,8 @@ def status_lines(status: RunStatus) -> Iterator[str]:
         ("run", status.id),
         ("workflow", f"{status.workflow} (version {status.version[:12]})"),
         *([("key", status.key)] if status.key is not None else []),
-        ("state", status.state if status.waiting_for is None else f"{status.state}, for {status.waiting_for}"),
+        *([("parent", _parent_text(status))] if status.parent is not None else []),
+        ("state", _state_text(status)),
         ("steps", f"{status.done}{of} done{f', {status.failed} failed' if status.failed else ''}{progress}"),
         *([("execution", _choice_text(status.execution))] if status.execution is not None else []),
         *(("now", each) for each in status.current_steps),
@@ -67,6 +69,18 @@ def status_lines(status: RunStatus) -> Iterator[str]:
         yield f"error     {lines(status.error)}"
 
 
+def _state_text(status: RunStatus) -> str:
+    if status.waiting_for is None or status.waiting_since is None:
+        return status.state
+    return f"{status.state}, for {status.waiting_for}, since {instant(status.waiting_since)}"
+
+
+def _parent_text(status: RunStatus) -> str:
+    if status.parent_step == CONTINUED:
+        return f"run {status.parent}, in whose place it goes on"
+    return f"run {status.parent}, step {status.parent_step}"
+
+
 def _choice_text(choice: ExecutionChoice) -> str:
     return f"{choice.execution}, {choice.reason}: {choice.detail}"
 
@@ -80,7 +94,7 @@ def _scores_text(step: str, scores: Scores) -> str:
 def status_json(status: RunStatus) -> str:
     """A run, for programs; times in ISO 8601."""
     found = dataclasses.asdict(status)
-    for name in ("created_at", "started_at", "ended_at"):
+    for name in ("created_at", "started_at", "ended_at", "waiting_since"):
         found[name] = None if found[name] is None else instant(found[name])
     return json_line(found)
 
@@ -114,47 +128,27 @@ def run_json(row: RunRow) -> str:
 # The history
 
 
-def hidden_in(definition: Definition | None) -> dict[str, tuple[str, ...]]:
-    """The paths that are not shown, by step."""
-    steps = _steps(definition)
-    return {each["id"]: tuple(each["redact"]) for each in steps if each.get("redact")}
-
-
-def _steps(definition: Definition | None) -> list[dict[str, Any]]:
-    try:
-        found = json.loads(definition.body) if definition is not None else {}
-    except ValueError:  # a pattern, of which there is only a text
-        return []
-    return [*found.get("steps", ()), *found.get("tasks", ())] if isinstance(found, dict) else []
-
-
-def body_of(entry: JournalEntry, hidden: Mapping[str, tuple[str, ...]]) -> Any:
-    """What an entry says, without what a step does not show."""
+def body_of(entry: JournalEntry) -> Any:
+    """What an entry says."""
     if entry.body is None:
         return None
     try:
-        value = decode(entry.body)
+        return decode(entry.body)
     except NotReadable as error:
         return f"(it cannot be read: {error.what})"
-    paths = hidden.get(step_of(entry.step.removesuffix(" (undo)")), ())
-    if paths and entry.kind == "done":
-        return redact(value, paths)
-    if paths and entry.kind == "kept" and isinstance(value, dict) and isinstance(value.get("value"), dict):
-        return {**value, "value": {name: redact(each, paths) for name, each in value["value"].items()}}
-    return value
 
 
-def entry_line(entry: JournalEntry, hidden: Mapping[str, tuple[str, ...]]) -> str:
+def entry_line(entry: JournalEntry) -> str:
     """An entry, for people."""
     attempt = "" if entry.attempt <= 1 else f" (attempt {entry.attempt})"
-    body = body_of(entry, hidden)
+    body = body_of(entry)
     said = "" if body is None else f"  {cut(result_text(body), _BODY)}"
     took = "" if entry.seconds is None else f"  {entry.seconds:.3f} s"
     step = cut(entry.step, _CELL) + attempt
     return f"{entry.seq:>5}  {instant(entry.at / 1e6)}  {entry.kind:<9}  {step}{took}{said}".rstrip()
 
 
-def entry_json(entry: JournalEntry, hidden: Mapping[str, tuple[str, ...]]) -> str:
+def entry_json(entry: JournalEntry) -> str:
     """An entry, for programs."""
     return json_line(
         {
@@ -165,7 +159,7 @@ def entry_json(entry: JournalEntry, hidden: Mapping[str, tuple[str, ...]]) -> st
             "attempt": entry.attempt,
             "at": instant(entry.at / 1e6),
             "seconds": entry.seconds,
-            "body": body_of(entry, hidden),
+            "body": body_of(entry),
         }
     )
 
@@ -178,7 +172,7 @@ def step_states(row: RunRow, entries: Iterable[JournalEntry]) -> dict[str, str]:
     parts: dict[str, dict[str, str]] = {}
     for entry in entries:
         state = _STEP_STATE.get(entry.kind)
-        if entry.kind == "began" and isinstance(body_of(entry, {}), dict):
+        if entry.kind == "began" and isinstance(body_of(entry), dict):
             state = "waiting"
         id = step_of(entry.step)
         if state is not None and id:

@@ -16,7 +16,7 @@ from teams.workflows._graph.graph import Graph
 from teams.workflows._graph.node import Node
 from teams.workflows._quality.domain import GENERIC
 from teams.workflows._quality.scoring import Quality, Scoring
-from teams.workflows._run.keeper import keyed
+from teams.workflows._run.names import keyed
 from teams.workflows._run.progress import base_of
 from teams.workflows._run.reader import GraphReader, RunReader, Told
 from teams.workflows._run.values import read

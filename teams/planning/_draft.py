@@ -28,6 +28,7 @@ STEP = METADATA | {
     "condition",
     "default",
     "dependencies",
+    "detached",
     "each",
     "effects",
     "id",
@@ -234,6 +235,8 @@ class _Sieve:
         for key, value in values.items():
             if key in allowed:
                 found[key] = value
+            elif key == "continue_as_new":
+                self._fault(path, f"{key}: a draft is played inside a run, and cannot end it")
             elif key in _IN_FILES:
                 self._fault(path, f"{key}: leads to code, which a draft must not name; the work is for members")
             else:

@@ -10,7 +10,7 @@ from teams._journal.store import Store
 from teams.planning._estimates import LATEST, RecordedRuns, resource_of
 from teams.workflows._graph.workflow import Workflow
 from teams.workflows._quality.domain import is_of_quality
-from teams.workflows._run.keeper import step_of
+from teams.workflows._run.names import step_of
 from teams.workflows._run.values import scores_in
 
 

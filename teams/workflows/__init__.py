@@ -1,8 +1,8 @@
 """Durable workflows: runs that survive the death of their process.
 
-`workflow(...)` makes a workflow of the steps that `do`, `in_team`, `nested`, `wait`, `ask` and `sleep` describe; a file
-or a mapping says the same. `engine(...)` is the tree that runs workflows and writes down what they do, so that another
-process goes on with them. A workflow is a pattern, too: a team plays it, in memory.
+`workflow(...)` makes a workflow of the steps that `do`, `in_team`, `nested`, `wait`, `ask`, `sleep` and
+`continue_as_new` describe; a file or a mapping says the same. `engine(...)` is the tree that runs workflows and writes
+down what they do, so that another process goes on with them. A workflow is a pattern, too: a team plays it, in memory.
 """
 
 from typing import TYPE_CHECKING
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from teams.workflows._engine.ref import EngineRef, RunStatus, WorkflowRun
     from teams.workflows._engine.schedules import ScheduledSlot
     from teams.workflows._engine.stream import RunStream
-    from teams.workflows._graph.builder import ask, do, in_team, nested, sleep, wait, workflow
+    from teams.workflows._graph.builder import ask, continue_as_new, do, in_team, nested, sleep, wait, workflow
     from teams.workflows._graph.file import load_workflow, workflow_from
     from teams.workflows._graph.graph import Edge, Graph
     from teams.workflows._graph.node import Node, RoleStep
@@ -252,6 +252,7 @@ __all__ = [
     "ask",
     "at_least",
     "coded",
+    "continue_as_new",
     "do",
     "engine",
     "in_team",
@@ -278,7 +279,16 @@ if not TYPE_CHECKING:
             "teams.workflows._engine.engine": ["engine"],
             "teams.workflows._engine.config": ["EngineConfig"],
             "teams.workflows._engine.ref": ["EngineRef", "RunStatus", "WorkflowRun"],
-            "teams.workflows._graph.builder": ["ask", "do", "in_team", "nested", "sleep", "wait", "workflow"],
+            "teams.workflows._graph.builder": [
+                "ask",
+                "continue_as_new",
+                "do",
+                "in_team",
+                "nested",
+                "sleep",
+                "wait",
+                "workflow",
+            ],
             "teams.workflows._graph.file": ["load_workflow", "workflow_from"],
             "teams.workflows._graph.graph": ["Edge", "Graph"],
             "teams.workflows._graph.node": ["Node", "RoleStep"],

@@ -42,6 +42,7 @@ bases stand in brackets::
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import dataclass_transform
 
 from actors.spi import TEXT, cut, described, shown
@@ -164,7 +165,7 @@ class TooManyEntries(WorkflowError):
     def describe(self) -> str:
         return (
             f"run {self.run} has {self.limit} entries in its journal, and no run may have more. Divide the work into "
-            "several runs, or go on in a new one with run.continue_as_new(input)"
+            "several runs, or go on in a new one with continue_as_new"
         )
 
 
@@ -176,8 +177,8 @@ class NeedsEngine(WorkflowError):
 
     def describe(self) -> str:
         return (
-            f"step {self.step!r} of workflow {self.workflow!r} waits for what only an engine knows: give the workflow "
-            "to engine()"
+            f"step {self.step!r} of workflow {self.workflow!r} needs what only a run of an engine has: give the "
+            "workflow to engine(), and start it there (as a step of another workflow it cannot end the run)"
         )
 
 
@@ -383,9 +384,12 @@ class AlreadyAnswered(WorkflowError):
     run: str
     step: str
     by: str
+    at: datetime
+    """When, in UTC."""
 
     def describe(self) -> str:
-        return f"the question of step {self.step} of {self.run} was answered by {self.by}"
+        when = self.at.isoformat(timespec="seconds")
+        return f"the question of step {self.step} of {self.run} was answered by {self.by} at {when}"
 
 
 class NoOpenQuestion(WorkflowError, LookupError):

@@ -46,7 +46,7 @@ class RunBlocked(RunEvent, level="error"):
 
 
 class RunContinued(RunEvent, level="info"):
-    """The code of a run has ended it with `continue_as_new`: another run goes on in its place."""
+    """A run has ended itself with `continue_as_new`: another run goes on in its place."""
 
     next: str
     """The id of that run."""

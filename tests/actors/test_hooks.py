@@ -41,6 +41,41 @@ from tests.actors.cast import (
 from tests.support import in_loop
 
 
+class Hooked:
+    """Not an actor: hooks that a class may take from anywhere in its bases."""
+
+    log: list[str]
+
+    def on_start(self) -> None:
+        self.log.append("start")
+
+    def on_stop(self) -> None:
+        self.log.append("stop")
+
+    def on_failure(self, *_: object) -> None:
+        self.log.append("failure")
+
+
+@pytest.mark.parametrize(("message", "last"), [("crash", "failure"), ("stop", "stop")])
+@pytest.mark.parametrize("host", ["loop", "thread"])
+@in_loop
+async def test_the_hooks_of_a_base_that_is_no_actor_run(host: str, message: str, last: str) -> None:
+    """A class that has a hook is told from one that has none by the class, not by its own body alone."""
+    async with stage() as w:
+
+        class Mixed(Hooked, Actor):
+            def on_receive(self, message: object) -> None:
+                if message == "crash":
+                    raise ValueError(message)
+                self.stop()
+
+        Hooked.log = []
+        ref = await w.runtime.spawn(Mixed, host=host)
+        ref.tell(message)
+        await ref.ended()
+        assert Hooked.log == ["start", last]
+
+
 @pytest.mark.parametrize("host", ["loop", "thread"])
 @in_loop
 async def test_the_hooks_run_in_their_order_around_the_messages(host: str) -> None:

@@ -208,7 +208,7 @@ def test_an_end_of_an_actor_that_cannot_complete_loses_the_runtime(monkeypatch: 
     with pytest.raises(RuntimeStopped, match="could not be ended") as left, Runtime(**QUIET) as runtime:
         victim = runtime.spawn(Player).get(timeout=PATIENCE)
         ended = victim.ended()
-        monkeypatch.setattr("actors._core.leftovers.dispose_of", no_more)
+        monkeypatch.setattr("actors._core.outcomes.dispose_of", no_more)
         victim.tell(crash(ValueError()))
         error = outcome_of(lambda: ended.get(timeout=PATIENCE))
     assert isinstance(left.value.__cause__, Broken)

@@ -28,7 +28,7 @@ ABORTING   -        -        -        -        -         ABORTING -        ABORT
 ENDING     -        -        -        -        -         ENDING   -        ENDING   HALTING  -        -       ENDED     -      -        -
 FAILING    -        -        -        -        -         FAILING  -        FAILING  ABORTING -        -       ENDED     -      -        -
 DECLINING  -        -        -        -        -         DECLINING -       DECLINING ABORTING -       -       DOWN      -      -        -
-ENDED      -        -        -        -        -         ENDED    -        ENDED    -        -        -       -         DOWN   CLOSED   -
+ENDED      STARTING -        -        -        -         ENDED    -        ENDED    -        -        -       -         DOWN   CLOSED   -
 DOWN       STARTING -        -        -        -         DOWN     -        DOWN     -        -        -       -         -      CLOSED   -
 CLOSED     -        -        -        -        -         -        -        CLOSED   -        -        -       -         -      -        -
 """  # noqa: E501 - a table
@@ -89,7 +89,7 @@ def test_a_kill_ends_every_life_without_help_of_the_actor(supervisor: bool) -> N
 @pytest.mark.parametrize("supervisor", KINDS)
 def test_what_raised_is_a_reason_or_refused_in_every_phase(supervisor: bool) -> None:
     """No message whose handler raised is lost, whenever the loop thread hears of it."""
-    deciding = {LifeEffect.FAREWELL, LifeEffect.HALT, LifeEffect.END_BELOW}
+    deciding = {LifeEffect.BREAK, LifeEffect.HALT, LifeEffect.END_BELOW}
     for phase in set(Phase) - {Phase.NEW}:
         found = transition(phase, LifeEvent.CRASH, supervisor=supervisor)
         if found is None:
@@ -119,6 +119,15 @@ def test_every_incarnation_is_reported_up_and_gone_at_most_once(supervisor: bool
         assert told <= 1
         assert supervisor or ups <= 1  # a supervisor's engine says it once
         assert (phase in ABSENT) == (not begun or reports == 1)
+
+
+@pytest.mark.parametrize("supervisor", KINDS)
+def test_watchers_are_told_of_an_exit_before_anything_follows(supervisor: bool) -> None:
+    """Whatever leads out of `ENDED` tells them first: the next incarnation, the parent's word, the last end."""
+    found = [transition(Phase.ENDED, event, supervisor=supervisor) for event in LifeEvent]
+    left = [each for each in found if each is not None and each[0] is not Phase.ENDED]
+    assert len(left) == 3
+    assert all(effects[0] in (LifeEffect.TELL, LifeEffect.SHUT_DOWN) for _, effects in left)
 
 
 @pytest.mark.parametrize("supervisor", KINDS)

@@ -68,7 +68,7 @@ def test_a_mutant_that_computes_without_end_is_ended_by_its_processor_time(blobs
 
 def test_a_mutant_that_does_not_even_import_is_an_error_and_no_kill(blobs: Path) -> None:
     """Guards the rate: broken syntax is noticed without any test."""
-    broken = Mutation("broken", 1, "supervisors/_engine/strategy.py", "_TABLE: dict", "_TABLE dict")
+    broken = Mutation("broken", 1, "supervisors/_engine/strategy.py", "EXIT_ACTIONS: Mapping", "EXIT_ACTIONS Mapping")
     with pytest.raises(CannotCheck, match="broken: the mutant does not run at all.*SyntaxError"):
         check(broken, blobs)
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import socket
 import sys
 from pathlib import Path
 from typing import Any
@@ -112,6 +114,26 @@ def test_status_tells_progress_questions_and_unread_signals(letitcrash: Letitcra
         assert text in said.out
     found = json.loads(letitcrash("status", run, "--json").out)
     assert (found["state"], found["questions"], found["percentage"]) == ("waiting", {"approve": "Send it?"}, 50.0)
+
+
+def test_status_tells_which_process_has_a_run_and_whether_it_is_gone(letitcrash: Letitcrash) -> None:
+    run = run_with(letitcrash)
+    assert "engine  " not in letitcrash("status", run).out
+    own, gone = (socket.gethostname(), os.getpid()), (socket.gethostname(), 2**22 + 1)
+    for (host, pid), lease, said in (
+        (own, 60.0, f"process {os.getpid()} on {own[0]}"),
+        (gone, 60.0, "its process is gone; the next engine"),
+        (("elsewhere", 7), 60.0, "process 7 on elsewhere"),
+    ):
+        with store() as found:
+            for each in found.engines():
+                found.release(each.epoch)
+            epoch = found.register(host, pid, lease)
+            assert [each.id for each in found.claim(epoch, 1)] == [run]
+        assert f"engine    {said}" in letitcrash("status", run).out
+    with store() as found:
+        found.release(epoch)
+    assert "engine  " not in letitcrash("status", run).out
 
 
 def test_status_and_history_tell_what_auto_chose_and_why(letitcrash: Letitcrash) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from teams.cli._workflow_dry import DryRun, dry_run
-from teams.workflows import RoleStep, ask, do, in_team, nested, quality, sleep, wait, workflow
+from teams.workflows import RoleStep, ask, continue_as_new, do, in_team, nested, quality, sleep, wait, workflow
 from teams.workflows._graph.workflow import Workflow
 from tests.cli.workflows import INPUT, Letitcrash, folder, letitcrash
 
@@ -117,3 +117,14 @@ def test_a_stub_must_be_what_its_step_returns() -> None:
     assert dry(flow, None, {"number": "12"}).result == 12
     with pytest.raises(ValueError, match="stub/number: is not what the step returns"):
         dry(flow, None, {"number": "twelve"})
+
+
+def test_a_dry_run_ends_where_a_run_goes_on_in_a_new_one() -> None:
+    flow = workflow(
+        "flow", do("count", never), continue_as_new("next", {"n": "$count.n"}, when="$count.n < 3"), do("last", never)
+    )
+    found = dry(flow, {"n": 1})
+    assert (found.continues, found.result) == (True, {"n": 1})
+    assert [*found.lines()] == ['count  never  {"n":1} -> {"n":1}', 'goes on in a new run with  {"n":1}']
+    found = dry(flow, {"n": 3})
+    assert (found.continues, found.result) == (False, {"n": 3})

@@ -150,3 +150,22 @@ def test_the_engine_leaves_no_lease_and_no_lock(letitcrash: Letitcrash) -> None:
         epoch = found.register("host", 1, 60.0)
         assert [each.epoch for each in found.engines() if each.lease_until > found.now()] == [epoch]
         found.release(epoch)
+
+
+def test_no_command_shows_what_a_step_redacts(letitcrash: Letitcrash, folder: Path) -> None:
+    text = FILE.replace('id = "respond"\n', 'id = "respond"\nredact = "$"\n').replace(
+        'id = "classify"\n', 'id = "classify"\nredact = "category"\n'
+    )
+    (folder / "support.toml").write_text(text)
+    run = play(letitcrash, "--input", SPAM, "--json")
+    assert json.loads(run.out)["result"] == "[redacted]"  # type: ignore[attr-defined]
+    id = letitcrash("list").out.split()[0]
+    for command in (("status", id), ("status", id, "--json"), ("history", id), ("history", id, "--json")):
+        said = letitcrash(*command).out
+        assert "[redacted]" in said
+        assert "thank you" not in said
+        assert "spam" not in said.replace("'spam'", "")
+    dry = letitcrash("dry-run", "support.toml", "--input", SPAM).out
+    assert 'classify  classifier  {"message":"winner"} -> ' in dry
+    assert "respond  responder  [redacted] -> [redacted]" in dry
+    assert "result  [redacted]" in dry

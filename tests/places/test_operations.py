@@ -26,6 +26,7 @@ from actors import (
     ManualClock,
     MessageHandled,
     NameTaken,
+    NoProc,
     NoSuchActor,
     NotInPlace,
     NotSendable,
@@ -232,6 +233,18 @@ def own_ref(self: Any) -> Any:
     return self.ref
 
 
+def own_ref_of(self: Any, ref: Any) -> tuple[Any, bool]:
+    return ref, ref.is_alive()
+
+
+def tell_if_alive(self: Any, ref: Any) -> str:
+    try:
+        ref.tell("too late")
+    except ActorDeadError:
+        return "it has terminated"
+    return "told"
+
+
 def forward_to(self: Any, ref: Any) -> None:
     self.forward(ref, "forwarded")
 
@@ -252,6 +265,11 @@ def tell_and_stop(self: Any, ref: Any) -> None:
     cast.flood(self, ref, 5)
     ref.stop(block=False)
     ref.tell("too late")
+
+
+def known(self: Any) -> list[str]:
+    """The actors that the runtime of its process has cells of."""
+    return list(self.runtime.cells)
 
 
 class Wordy:
@@ -450,6 +468,23 @@ async def test_a_monitor_of_a_process_hears_of_the_end_of_an_outside_actor() -> 
             await asyncio.sleep(0.001)
         assert [(type(each), each.ref, each.monitor) for each in heard] == [(Down, b, number)]
         assert await b.call("again") == "again"
+
+
+@pytest.mark.parametrize("start", [Performer, cast.ThreadPerformer])
+@pytest.mark.parametrize("known", [False, True])
+@in_loop
+async def test_an_actor_that_has_terminated_is_known_as_such_in_a_process(known: bool, start: type[Actor]) -> None:
+    """Guards a monitor of it, which would never tell."""
+    async with stage() as s:
+        a, listener = await s.runtime.spawn(start, host=placing()), await s.runtime.spawn(Listener)
+        if known:
+            await a.call(partial(own_ref_of, ref=listener))
+        await listener.stop(block=False)
+        assert await a.call(partial(own_ref_of, ref=listener)) == (listener, False)
+        await a.call(partial(monitor, ref=listener))
+        assert [down.reason for down in await a.call(cast.downs)] == [NoProc()]
+        assert await a.call(partial(tell_if_alive, ref=listener)) == "it has terminated"
+        assert s.seen(DeadLetter) == []
 
 
 @in_loop
@@ -711,6 +746,22 @@ async def test_an_order_to_stop_comes_after_what_was_told_before(start: type[Act
         a.tell(partial(tell_and_stop, ref=listener))
         assert (await listener.ended()).kind == "shutdown"
         assert heard == list(range(5))
+
+
+@in_loop
+async def test_actors_that_have_ended_leave_nothing_with_a_process() -> None:
+    """Guards a server that answers thousands of short-lived actors by a message."""
+    async with stage() as s:
+        a = await s.runtime.spawn(Performer, host=placing())
+        for _ in range(20):
+            listener = await s.runtime.spawn(Listener)
+            await a.call(partial(cast.flood, to=listener, count=3))
+            assert await listener.call(cast.heard) == [0, 1, 2]
+            await listener.stop(block=False)
+        assert await a.call(known) == [a.path]
+        host: Any = s.runtime.host(placing())
+        outward = host._places[a._cell]._outward
+        assert (outward._watched, outward._taken) == ({}, {})
 
 
 @in_loop

@@ -69,7 +69,8 @@ class Edge:
 
     def start(self) -> Edge:
         """Starts the supervisor and everything in it."""
-        self.run(self.engine.start(self.now))
+        self.engine.start(self.now)
+        self.run()
         return self
 
     def crash(
@@ -77,32 +78,38 @@ class Edge:
     ) -> None:
         """The running child exits."""
         number = self.up.pop(id)
-        self.run(self.engine.exited(id, number, reason, self.now, decision, handled))
+        self.engine.exited(id, number, reason, self.now, decision, handled)
+        self.run()
 
     def come_up(self, id: str) -> None:
         """The start of the child succeeds."""
         number = self.starting.pop(id)
         self.up[id] = number
-        self.run(self.engine.started(id, number, self.now, f"ref of {id}"))
+        self.engine.started(id, number, self.now, f"ref of {id}")
+        self.run()
 
     def fail(self, id: str, reason: ExitReason = BOOM, *, decision: FailureDecision | None = None) -> None:
         """The start of the child fails."""
         number = self.starting.pop(id)
-        self.run(self.engine.start_failed(id, number, reason, self.now, decision))
+        self.engine.start_failed(id, number, reason, self.now, decision)
+        self.run()
 
     def decline(self, id: str) -> None:
         """The child declines to start."""
         number = self.starting.pop(id)
-        self.run(self.engine.declined(id, number, self.now))
+        self.engine.declined(id, number, self.now)
+        self.run()
 
     def gone(self, id: str, reason: ExitReason | None = None) -> None:
         """The child that was told to stop is gone."""
         number = self.stopping.pop(id)
-        self.run(self.engine.exited(id, number, reason or Shutdown(), self.now))
+        self.engine.exited(id, number, reason or Shutdown(), self.now)
+        self.run()
 
     def shutdown(self, reason: ExitReason | None = None) -> None:
         """The supervisor is told to stop."""
-        self.run(self.engine.shutdown(reason or Shutdown(), self.now))
+        self.engine.shutdown(reason or Shutdown(), self.now)
+        self.run()
 
     def sleep(self, seconds: float) -> None:
         """Time passes; timers fire in order."""
@@ -110,7 +117,8 @@ class Edge:
         while self.timers and min(self.timers.values()) <= end:
             token = min(self.timers, key=lambda each: (self.timers[each], each))
             self.now = max(self.now, self.timers.pop(token))
-            self.run(self.engine.due(token, self.now))
+            self.engine.due(token, self.now)
+            self.run()
         self.now = end
 
     def start_child(self, what: Spec | Args | TaskCall, request: object = "start") -> object:
@@ -167,12 +175,14 @@ class Edge:
         self.asked.add(request)
         self.answers.pop(request, None)
         self.errors.pop(request, None)
-        self.run(call())
+        call()
+        self.run()
         return self.errors.get(request, self.answers.get(request))
 
-    def run(self, effects: list[Effect]) -> None:
-        """Carries effects out, then, if automatic, lets every start succeed and every stop end."""
-        for effect in effects:
+    def run(self) -> None:
+        """Carries the effects out, then, if automatic, lets every start succeed and every stop end."""
+        while self.engine.effects:
+            effect = self.engine.effects.popleft()
             assert self.ended is None or isinstance(effect, Refuse), f"{effect} after {self.ended}"
             self._carry_out(effect)
         if self.automatic:

@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from supervisors._engine.budget import UpClock, Window
+from supervisors._engine.budget import Window
+from supervisors._engine.children import UpClock
 
 
 def running(now: float) -> UpClock:

@@ -213,7 +213,7 @@ async def test_a_template_named_by_its_place_is_settled_once() -> None:
         specs = [await root.get_child_spec(ref) for ref in refs]
         assert {spec.restart for spec in specs} == {"temporary"}
         assert engine.template.is_settled
-        assert engine._children.get("2").spec is engine._children.get("3").spec is engine.template
+        assert engine.children.get("2").spec is engine.children.get("3").spec is engine.template
 
 
 @in_loop

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import gc
 import sys
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 
@@ -33,8 +33,9 @@ from supervisors import (
     supervisor,
     tasks,
 )
-from supervisors._engine.effects import ExitSelf, FailureDecision, StartFailedSelf
+from supervisors._engine.effects import Effect, ExitSelf, FailureDecision, Refuse, Start, StartFailedSelf
 from supervisors._specs.spec import TaskCall
+from supervisors._supervisor.actor import _CARRIED_OUT
 from tests.supervisors.fake_edge import BOOM, Edge, Killed, Normal, Other, Worker
 
 
@@ -754,8 +755,10 @@ def test_a_second_notice_of_the_same_exit_restarts_nothing() -> None:
     number = edge.up["a"]
     edge.crash("a")
     edge.take_log()
-    edge.run(edge.engine.exited("a", number, BOOM, edge.now))
-    edge.run(edge.engine.start_failed("a", number, BOOM, edge.now))
+    edge.engine.exited("a", number, BOOM, edge.now)
+    edge.run()
+    edge.engine.start_failed("a", number, BOOM, edge.now)
+    edge.run()
     assert edge.take_log() == []
     assert edge.states() == {"a": "running"}
 
@@ -767,7 +770,8 @@ def test_a_late_notice_of_a_deleted_child_is_not_taken_for_its_successor() -> No
     edge.terminate("a")
     edge.delete("a")
     edge.start_child(worker("a"))
-    edge.run(edge.engine.exited("a", old, Killed(), edge.now))
+    edge.engine.exited("a", old, Killed(), edge.now)
+    edge.run()
     assert edge.states() == {"a": "running"}
 
 
@@ -842,3 +846,19 @@ def test_a_child_removed_in_its_backoff_leaves_the_window_by_the_clock() -> None
     edge.sleep(10.001)
     edge.crash("a")
     assert edge.ended is None
+
+
+def test_an_engine_that_is_abandoned_only_refuses() -> None:
+    """What was decided before and is not carried out is dropped: no child starts after the end of its supervisor."""
+    edge = edge_of("a")
+    edge.engine.exited("a", edge.up["a"], BOOM, edge.now)
+    edge.engine.restart_child("a", "again", edge.now, True)
+    assert any(isinstance(effect, Start) for effect in edge.engine.effects)
+    edge.engine.terminate_child("a", "stop", edge.now)
+    edge.engine.abandon()
+    assert [type(effect) for effect in edge.engine.effects] == [Refuse]
+
+
+def test_the_edge_carries_out_every_effect() -> None:
+    """An effect without a method would be found out when a supervisor needs it."""
+    assert set(_CARRIED_OUT) == set(get_args(Effect))

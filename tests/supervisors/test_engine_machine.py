@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from supervisors import ChildSpec, ChildState, Spec, child, constant, dynamic_supervisor, exponential, supervisor
-from supervisors._engine.child import Child
+from supervisors._engine.children import Child
 from supervisors._engine.effects import FailureDecision
 from supervisors._specs.fields import Restart
 from tests.supervisors.fake_edge import BOOM, Edge, Killed, Normal, Other, Worker
@@ -88,7 +88,7 @@ class EngineMachine(RuleBasedStateMachine):
         self.edge.start()
 
     def _children(self) -> list[Child]:
-        return list(self.edge.engine._children)
+        return list(self.edge.engine.children)
 
     def _request(self) -> str:
         self.requests += 1
@@ -135,7 +135,8 @@ class EngineMachine(RuleBasedStateMachine):
         id, number = data.draw(st.sampled_from(self.old))
         before = self.edge.engine.which_children()
         arguments = {"exited": (BOOM,), "start_failed": (BOOM,), "started": (), "declined": ()}[kind]
-        assert getattr(self.edge.engine, kind)(id, number, *arguments, self.edge.now) == []
+        getattr(self.edge.engine, kind)(id, number, *arguments, self.edge.now)
+        assert not self.edge.engine.effects
         assert self.edge.engine.which_children() == before
 
     @rule(seconds=st.sampled_from([0.0, 0.5, 2.0, 25.0]))

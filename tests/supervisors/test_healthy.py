@@ -26,7 +26,7 @@ from supervisors import (
     supervisor,
     tasks,
 )
-from supervisors._engine.child import Child
+from supervisors._engine.children import Child
 from supervisors.testing import Line, Puppet, ReferenceDisagreement, Trial
 
 ONLY = exponential(1, cap=8, jitter="none", reset="healthy")

@@ -97,6 +97,6 @@ def test_a_request_that_waits_for_the_delay_of_a_group_is_noticed(monkeypatch: p
     trial = Trial(tree, (*CRASHED, Line(2.0, "root", "start_child", child("b", Puppet))))
 
     def wait(self: Engine, operation: Operation, until: float, now: float) -> None:
-        operation.token = self._out.arm(operation, max(0.0, until - now))
+        operation.token = self.effects.arm(operation, max(0.0, until - now))
 
     assert accused(monkeypatch, "supervisors._engine.engine.Engine._wait_together", wait, trial) == 23

@@ -7,7 +7,7 @@ import pytest
 from actors._core import reports
 from supervisors import child, constant, dynamic_supervisor, linear, supervisor
 from supervisors._engine.budget import Budget
-from supervisors._engine.child import Child
+from supervisors._engine.children import Child
 from supervisors._engine.engine import Engine
 from supervisors.testing import Line, Puppet, ReferenceDisagreement, Trial
 

@@ -77,6 +77,12 @@ class Teller(Actor):
         return message
 
 
+class TellerInThread(Teller):
+    """The same in a thread of its process."""
+
+    host = "thread"
+
+
 class Sleeper(Actor):
     """Blocks its process for as many seconds as it is told."""
 
@@ -260,15 +266,17 @@ def test_the_seed_draws_how_long_frames_take() -> None:
 # Faults
 
 
-@given(st.integers(1, FRAMES), st.integers(0, 1000), st.sampled_from([1, 4]))
-@settings(max_examples=25)
-def test_a_process_killed_at_any_frame_loses_nothing_in_silence(nth: int, seed: int, prefetch: int) -> None:
+@given(st.integers(1, FRAMES), st.integers(0, 1000), st.sampled_from([1, 4]), st.sampled_from([Teller, TellerInThread]))
+@settings(max_examples=40)
+def test_a_process_killed_at_any_frame_loses_nothing_in_silence(
+    nth: int, seed: int, prefetch: int, teller: type[Teller]
+) -> None:
     """Every message is handled or a dead letter, in order, and every question is settled."""
     search = portfolio(8, seed, 100)[seed % 8]
     with simulation(FaultPlan(KillPlace("root/a", nth=nth)), seed=seed, search=search, strict=False) as sim:
         root = sim.start(tree(child("to", Keeper)))
         to = root.child("to")
-        a = root.start_child(placed(start=Teller, args=(to,), host=process(prefetch=prefetch), retry_start=True)).get()
+        a = root.start_child(placed(start=teller, args=(to,), host=process(prefetch=prefetch), retry_start=True)).get()
         for number in range(5):
             a.tell(number)
         asked = a.ask("asked", block=False)
@@ -283,8 +291,10 @@ def test_a_process_killed_at_any_frame_loses_nothing_in_silence(nth: int, seed: 
         assert len(lost) <= len(sim.fired)
 
 
-def test_what_an_inner_actor_has_told_is_not_lost_with_its_process() -> None:
-    """An answer, too, is sent after what its handler has told: the asker may count on that."""
+def test_what_an_inner_actor_has_told_is_not_lost_with_its_process(caplog: pytest.LogCaptureFixture) -> None:
+    """An answer, too, is sent after what its handler has told: the asker may count on that. A process that is killed
+    while it tells of an event is not a sink that fails.
+    """
     for nth in range(1, INNER_FRAMES):
         with simulation(FaultPlan(KillPlace("root/sub", nth=nth)), seed=nth, strict=False) as sim:
             root = sim.start(tree(child("to", Keeper)))
@@ -301,6 +311,7 @@ def test_what_an_inner_actor_has_told_is_not_lost_with_its_process() -> None:
             heard = {message for _, message in to.ask("show")}
             letters = [each for each in sim.runtime.lifecycle if isinstance(each, DeadLetter)]
             assert heard | {each.message for each in letters if each.reason == "lost"} == sent, nth
+    assert "failed on" not in caplog.text
 
 
 def test_a_kill_of_a_process_at_a_time_reaches_every_target() -> None:

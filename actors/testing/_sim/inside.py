@@ -14,15 +14,20 @@ from actors._core.clock import TimerHandle, not_a_time
 from actors._core.envelope import Envelope
 from actors._core.handlers import HandlerFunction
 from actors._core.messages import Continue, Timed
+from actors._extras import needs_extra
 from actors._hosts.loop import LoopHost
 from actors._peer.inside import InnerPeer, NumberedEnvelope, PeerRuntime
 from actors._peer.observer import PeerObserver
 from actors._runtime.runtime import _running
+from actors.events import EventStream, LifecycleEvent, Subscription
 from actors.testing._sim.greenlet_host import GreenletHost
 from actors.testing._sim.injector import IN_HANDLER
 from actors.testing._sim.observer import IN_PROCESS, STARTS, STOPS, faulty, with_raising
 from actors.testing._sim.raising import Raising
 from actors.testing.errors import InjectedCrash
+
+with needs_extra():
+    from greenlet import GreenletExit
 
 if TYPE_CHECKING:
     from actors.testing._sim.runtime import SimRuntime
@@ -55,6 +60,14 @@ class InsideLoopHost(LoopHost):
         self._thread = 0  # each caller is another thread: the loop is woken
 
 
+class InsideEvents(EventStream):
+    """The events of a simulated process. A sink in which the process ends has not failed."""
+
+    def _report(self, subscription: Subscription, event: LifecycleEvent, error: BaseException) -> None:
+        if not isinstance(error, GreenletExit):
+            super()._report(subscription, event, error)
+
+
 class SimPeerRuntime(PeerRuntime):
     """The runtime of one actor in a simulated process."""
 
@@ -70,6 +83,7 @@ class SimPeerRuntime(PeerRuntime):
             random=random.Random(f"{program.seed} {program.numbered('process')}"),
             **options,
         )
+        self.events = InsideEvents(self.watch_messages)
         self.program = program
         self.strands = program.strands
         self.park = program.park

@@ -13,6 +13,7 @@ from typing import Any, NamedTuple, TypedDict, Unpack
 from actors.spi import ENVIRONMENT
 from supervisors.spi import SpecError, SpecFault, nearest, read_document, unknown_key
 from teams._files.form import seconds
+from teams._journal.codec import LIMIT
 from teams._journal.store import Durability
 from teams.workflows._engine.engine import EngineOptions
 from teams.workflows._graph.workflow import EXECUTIONS, PARALLEL_THRESHOLD, Execution
@@ -96,6 +97,7 @@ NAMES: Mapping[str, Setting] = {
     "store": Setting("store", _address),
     "durability": Setting("durability", _one_of(DURABILITIES)),
     "max_concurrent_workflows": Setting("max_concurrent_workflows", _count),
+    "max_value_bytes": Setting("max_value_bytes", _count),
     "default_timeout": Setting("default_timeout", _timeout),
     "default_timeout_seconds": Setting("default_timeout", _timeout),
     "retain": Setting("retain", _retain),
@@ -212,6 +214,7 @@ class EngineArguments(TypedDict, total=False):
     store: str
     durability: Durability
     max_concurrent_workflows: int
+    max_value_bytes: int
     default_timeout: float | None
     retain: Mapping[str, float | None] | None
     tracing: bool
@@ -223,6 +226,7 @@ class ConfigOptions(TypedDict, total=False):
     store: str
     durability: Durability
     max_concurrent_workflows: int
+    max_value_bytes: int
     default_timeout: float | str | None
     default_timeout_seconds: float | str | None
     retain: Mapping[str, float | str | None]
@@ -245,6 +249,8 @@ class EngineConfig:
     store: str = "sqlite:///runs.db"
     durability: Durability = "disk"
     max_concurrent_workflows: int = 100
+    max_value_bytes: int = LIMIT
+    """The most bytes of an input, a result and a signal."""
     default_timeout: float | None = 300.0
     """Seconds; None: no limit."""
     retain: Mapping[str, float | None] | None = None
@@ -306,6 +312,7 @@ class EngineConfig:
             "store": self.store,
             "durability": self.durability,
             "max_concurrent_workflows": self.max_concurrent_workflows,
+            "max_value_bytes": self.max_value_bytes,
             "default_timeout": self.default_timeout,
             "retain": self.retain,
             "tracing": self.tracing,

@@ -51,13 +51,15 @@ from teams._runs.pattern import Pattern
 from teams._runs.state import RunState
 from teams.errors import RunCancelled, TeamError
 from teams.events import RunEnded, RunEvent
-from teams.workflows._engine.journal import StoreOpened, put
+from teams.workflows._engine.journal import StoreOpened
+from teams.workflows._engine.keepers import Keepers
 from teams.workflows._engine.listeners import Listeners, follower
 from teams.workflows._engine.messages import (
     AnswerQuestion,
     AwaitEnd,
     AwaitNews,
     EditRun,
+    FoundRun,
     GetRun,
     GetRuns,
     RetryRun,
@@ -96,11 +98,14 @@ from teams.workflows._engine.said import (
     refused_edit_body,
     retried,
 )
-from teams.workflows._engine.settings import EngineSettings, definition_of, microseconds
+from teams.workflows._engine.settings import EngineSettings, microseconds
 from teams.workflows._graph.edit import GraphChanges
 from teams.workflows._graph.graph import Graph
+from teams.workflows._graph.workflow import definition_of
 from teams.workflows._run.deadline import Looks
-from teams.workflows._run.keeper import DurableKeeper, Passes
+from teams.workflows._run.hidden import Hidden
+from teams.workflows._run.keeper import DurableKeeper
+from teams.workflows._run.passes import Passes
 from teams.workflows._run.play import read_input
 from teams.workflows._run.run import Live, failure
 from teams.workflows._run.values import read
@@ -189,10 +194,11 @@ class Desk(Actor):
         self._wake: Timer | None = None
         self._later: Timer | None = None
         self._timers: list[Timer] = []
-        self._passes = Passes()
         self._looks = Looks(self.runtime.clock)
         self._now = microseconds(self.runtime.clock.wall)
-        self._records = Records(settings, partial(self.sibling, "store"), partial(self.sibling, "journal"), self._now)
+        journal = partial(self.sibling, "journal")
+        self._records = Records(settings, partial(self.sibling, "store"), journal, self._now)
+        self._keepers = Keepers(settings, self.ref, journal, self._now, Passes())
 
     @property
     def home(self) -> str:
@@ -429,30 +435,7 @@ class Desk(Actor):
         self.runtime.events.publish(kind(*fields))
 
     def _keeper(self, row: RunRow, entries: list[JournalEntry]) -> DurableKeeper:
-        own = self.ref
-        write = partial(put, self.sibling("journal"))
-
-        def lost(keeper: DurableKeeper, error: BaseException) -> None:
-            if own.is_alive():
-                own.tell(KeeperLost(row.id, keeper, error))
-
-        def waits(keeper: DurableKeeper) -> None:
-            if own.is_alive():
-                own.tell(RunWaits(row.id, keeper))
-
-        settings = self._settings
-        keeper = DurableKeeper(
-            row,
-            entries,
-            self._now,
-            write,
-            self._passes,
-            lost,
-            waits,
-            settings.workflows,
-            settings.patterns,
-            settings.retain,
-        )
+        keeper = self._keepers.make(row, entries)
         if row.id in self._kept.listeners.readers:
             keeper.on_written = partial(self._written_here, row.id)
         return keeper
@@ -779,7 +762,7 @@ class Desk(Actor):
 
     @handles
     async def say(self, message: Say) -> None:
-        body = None if message.value is None else encode(message.value)
+        body = None if message.value is None else encode(message.value, limit=self._settings.max_value_bytes)
         await self._say(
             InboxRow(self._new_id(), message.run, message.kind, message.name, body, message.by, self._now())
         )
@@ -936,21 +919,23 @@ class Desk(Actor):
             entries = await records.query("entries", run, asked_now.after) if await records.row(run) else []
             row = await records.row(run)  # as new as the entries, or newer
             graph = None if row is None else await self._graph(row)
+            hidden = Hidden() if row is None else await records.hidden(row)
         except StoreAway:
             if live is not None:
                 self.tell_after(PAUSE, HasNews(run))
             return  # the next look tells of the others
-        listeners.news(asked_now, row, entries, graph, self.path)
+        listeners.news(asked_now, row, entries, graph, hidden, self.path)
 
     async def _graph(self, row: RunRow) -> Graph | None:
         live = self._kept.live.get(row.id)
         return await self._records.graph(row) if live is None else graph_of(live.record.pattern)
 
     @handles
-    async def get(self, message: GetRun) -> tuple[RunRow, list[JournalEntry], list[InboxRow], Graph | None, int]:
-        row = await self._records.found(message.run)
-        entries, messages = await self._records.query("entries", row.id), await self._records.query("inbox", row.id)
-        return row, entries, messages, await self._graph(row), self._now()
+    async def get(self, message: GetRun) -> FoundRun:
+        records = self._records
+        row = await records.found(message.run)
+        entries, messages = await records.query("entries", row.id), await records.query("inbox", row.id)
+        return FoundRun(row, entries, messages, await self._graph(row), self._now(), await records.hidden(row))
 
     @handles
     async def list_runs(self, message: GetRuns) -> list[RunRow]:

@@ -34,6 +34,7 @@ from supervisors.spi import (
 )
 from teams._checks.fields import count_faults, seconds_faults
 from teams._dispatch.spec import TeamSpec
+from teams._journal.codec import HIGHEST_LIMIT, LIMIT
 from teams._journal.open_store import open_store
 from teams._journal.store import Durability, Store
 from teams._members.member import Member
@@ -46,8 +47,9 @@ from teams.workflows._engine.journal import JournalWriter, StoreActor
 from teams.workflows._engine.ref import EngineRef
 from teams.workflows._engine.scheduler import ScheduleActor
 from teams.workflows._engine.settings import RETAIN, EngineSettings
-from teams.workflows._graph.check import unknown_names
+from teams.workflows._graph.check import nested_continue_faults, unknown_names
 from teams.workflows._graph.edit import KnownNames
+from teams.workflows._graph.node import Nested
 from teams.workflows._graph.workflow import Workflow
 from teams.workflows._run.code import CodeWorkflow
 from teams.workflows._run.play import read_input
@@ -92,6 +94,7 @@ def engine(
     store: str | Callable[[], Store] = "sqlite:///runs.db",
     durability: Durability = "disk",
     max_concurrent_workflows: int = 100,
+    max_value_bytes: int = LIMIT,
     default_timeout: float | None = 300.0,
     retain: Mapping[str, float | None] | None = None,
     tracing: bool = False,
@@ -118,6 +121,8 @@ def engine(
             priority and age. A run that waits for a person, a signal or a time does not count. Default: 100.
         default_timeout: Seconds for a run whose workflow and caller give none; waiting for people does not count. None:
             any time. Default: 300.0.
+        max_value_bytes: The most bytes of an input, a result and a signal, as JSON; at most 16 MiB. What is larger
+            belongs elsewhere: hand on where it is. Default: 1 MiB.
         retain: Seconds for which ended runs are kept, by state ("done", "failed", "cancelled", "continued"); None: for
             ever. Default: 90 days for those that failed, 30 for the others.
         tracing: Whether runs and their steps are spans of the global tracer provider of OpenTelemetry; needs the extra
@@ -158,14 +163,15 @@ def engine(
         for each in trees
         if each.id in OWN
     ]
-    faults += [*_schedule_faults(id, schedules, workflows)]
-    faults += [*_option_faults(id, store, durability, max_concurrent_workflows, default_timeout, retain)]
-    faults += [*tracing_faults(id, tracing)]
     agents = _agents(people, faults)
     names = KnownNames()
     if not faults:
         names = _known_names(people, trees, workflows)
-        faults += [*_name_faults(id, flows, names)]
+        faults += [*_name_faults(id, flows, names, workflows)]
+    faults += [*_schedule_faults(id, schedules, workflows)]
+    faults += [*_option_faults(id, store, durability, max_concurrent_workflows, default_timeout, retain)]
+    faults += [*_bytes_faults(id, max_value_bytes)]
+    faults += [*tracing_faults(id, tracing)]
     if faults:
         raise SpecError(faults)
     settings = EngineSettings(
@@ -176,6 +182,7 @@ def engine(
         {**RETAIN, **(retain or {})},
         {each.id: each for each in schedules},
         tracing,
+        max_value_bytes,
         names,
     )
     opened = partial(open_store, store, durability=durability) if isinstance(store, str) else store
@@ -225,7 +232,12 @@ def _known_names(
     )
 
 
-def _name_faults(id: str, flows: Iterable[Workflow | CodeWorkflow | Routing], names: KnownNames) -> Iterator[SpecFault]:
+def _name_faults(
+    id: str,
+    flows: Iterable[Workflow | CodeWorkflow | Routing],
+    names: KnownNames,
+    workflows: Mapping[str, Pattern],
+) -> Iterator[SpecFault]:
     for flow in flows:
         if not isinstance(flow, Workflow):
             known: set[str | Can] = {*names.members, *(Can(each) for each in names.capabilities)}
@@ -236,6 +248,9 @@ def _name_faults(id: str, flows: Iterable[Workflow | CodeWorkflow | Routing], na
             continue
         for fault in unknown_names(flow, **names._asdict()):
             yield SpecFault(f"{id}/{fault.path}", fault.message)
+        for node in flow.graph.nodes:
+            if isinstance(node.what, Nested) and node.what.definition is None:
+                yield from nested_continue_faults(f"{id}/{flow.name}/{node.id}", workflows.get(node.what.workflow))
 
 
 def _schedule_faults(
@@ -283,6 +298,12 @@ def tracing_faults(id: str, tracing: object) -> Iterator[SpecFault]:
                 import opentelemetry.trace  # noqa: F401 - its API is light, and needed at the start
         except MissingExtra as error:
             yield SpecFault(id, f"tracing: {error}")
+
+
+def _bytes_faults(id: str, most: object) -> Iterator[SpecFault]:
+    yield from count_faults(id, "max_value_bytes", most)
+    if isinstance(most, int) and most > HIGHEST_LIMIT:
+        yield SpecFault(id, f"max_value_bytes: must be at most {HIGHEST_LIMIT} (16 MiB), got {most}")
 
 
 def _option_faults(

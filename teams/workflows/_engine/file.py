@@ -13,6 +13,18 @@
     id = "processor"
     work = "support_agents:process"
 
+    [[schedules]]                       # what starts by the clock, with the options of `schedule`
+    id = "nightly"
+    workflow = "customer_support"
+    cron = "30 2 * * *"
+
+    [[routings]]                        # a workflow that gives its work to the pattern of the first rule that holds
+    name = "desk"
+    rules = [
+        { condition = "input.urgent", pattern = "parallel", agents = ["classifier", "processor"] },
+        { condition = "default", pattern = { steps = ["classifier", "processor"] } },
+    ]
+
 `teams` is a list of teams, each with the keys of the file of a team, and `patterns` holds patterns by name. Every fault
 is found at once, each with its place and the nearest name there is.
 """
@@ -20,12 +32,13 @@ is found at once, each with its place and the nearest name there is.
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
 from typing import Any
 
 from supervisors.spi import SpecError, SpecFault, SupervisorSpec, read_document, unknown_key
-from teams._files.form import Faults, FormReader, TooManyFaults
+from teams._files.form import Faults, FormKey, FormKeys, FormReader, TooManyFaults
+from teams._files.names import Names, mappings
 from teams._files.pattern import PatternReader
 from teams._files.team import read_people, read_team
 from teams._members.member import Member
@@ -34,12 +47,15 @@ from teams._runs.pattern import Pattern
 from teams.workflows._engine.config import OF_FILES, OF_SUPERVISORS, ConfigValues, EngineArguments, table_values
 from teams.workflows._engine.engine import AGENTS, engine
 from teams.workflows._engine.ref import EngineRef
+from teams.workflows._graph.check import unknown_names
 from teams.workflows._graph.file import WORKFLOW, WorkflowDefaults, read_workflow
 from teams.workflows._graph.workflow import Workflow
+from teams.workflows._run.routing import Routing, RoutingRule, routing, rule
+from teams.workflows._time.schedule import WorkflowSchedule, schedule
 
 OPTIONS = OF_FILES | OF_SUPERVISORS
 """The keys of `engine`."""
-PARTS = ("engine", "agents", "members", "roles", "teams", "patterns", "workflows")
+PARTS = ("engine", "agents", "members", "roles", "teams", "patterns", "workflows", "routings", "schedules")
 """The keys of a document besides those of one workflow."""
 
 
@@ -93,15 +109,42 @@ class _EngineReader(FormReader):
         teams = self._teams()
         patterns = self._patterns()
         sound = len(self.faults) == before  # otherwise a workflow may name what has a fault
-        flows = self._workflows()
+        flows: list[Workflow | Routing] = [*self._workflows(), *self._routings()]
+        named = len(self.faults) == before  # otherwise a schedule may name what has a fault
+        if not sound:
+            self.faults += self._name_faults(flows)
+        schedules = self._schedules()
+        parts = [*(flows if sound else ()), *people, *teams, *(schedules if named else ())]
         options = self._options()
         try:
-            return engine(
-                self._id, *(flows if sound else ()), *people, *teams, patterns=patterns if sound else None, **options
-            )
+            return engine(self._id, *parts, patterns=patterns if sound else None, **options)
         except SpecError as error:
             self.faults += error.faults
             return None
+
+    def _name_faults(self, flows: Iterable[Workflow | Routing]) -> Iterator[SpecFault]:
+        """The faults of names in workflows where members, teams or patterns have faults: what stands in the file counts
+        as there.
+        """
+        own = mappings(self._values.get("members"))
+        own += [{"id": id} for id in self._mapping("agents")]
+        names = Names.of(own, mappings(self._values.get("roles")))
+        teams = {}
+        for each in mappings(self._values.get("teams")):
+            teams[str(each.get("team"))] = Names.of(mappings(each.get("members")), mappings(each.get("roles"))).sides
+        flows = list(flows)
+        known = {each.name for each in flows} | self._mapping("patterns").keys()
+        known |= {str(each.get("workflow", each.get("name"))) for each in mappings(self._values.get("workflows"))}
+        for flow in flows:
+            if isinstance(flow, Workflow):
+                yield from unknown_names(
+                    flow,
+                    members=names.sides,
+                    capabilities=names.capabilities,
+                    teams=teams,
+                    workflows=known,
+                    path=f"{self._id}/{flow.name}",
+                )
 
     def _mapping(self, key: str) -> Mapping[str, Any]:
         found = self._values.get(key, {})
@@ -144,7 +187,7 @@ class _EngineReader(FormReader):
         single = {key: each for key, each in self._values.items() if key in WORKFLOW}
         if single:
             listed.append(("workflow", single))
-        if not listed:
+        if not listed and "routings" not in self._values:
             self.faults.append(
                 SpecFault(self._id, 'has no workflows: write workflow = "name" with steps, or a list workflows')
             )
@@ -158,3 +201,61 @@ class _EngineReader(FormReader):
             if flow is not None and len(self.faults) == before:
                 flows.append(flow)
         return flows
+
+    def _routings(self) -> list[Routing]:
+        reader = _RoutingReader(None, self.faults)
+        listed = self.listed(self._id, "routings", self._values.get("routings", []))
+        made = [reader.form(place, each, _routing, ROUTING, None) for place, each in listed]
+        return [each for each in made if each is not None]
+
+    def _schedules(self) -> list[WorkflowSchedule]:
+        made = []
+        for place, each in self.listed(self._id, "schedules", self._values.get("schedules", [])):
+            id = each.get("id") if isinstance(each, Mapping) else None
+            where = f"{self._id}/schedules/{id}" if isinstance(id, str) and id else place
+            made.append(self.form(where, each, schedule, SCHEDULE, None))
+        return [each for each in made if each is not None]
+
+
+class _RoutingReader(PatternReader):
+    """Reads routings."""
+
+    def routing_rules(self, path: str, key: str, value: object) -> list[RoutingRule] | None:
+        """The rules of a routing; None: one of them has faults."""
+        made = [self.form(where, each, rule, ROUTING_RULE, None) for where, each in self.listed(path, key, value)]
+        return None if None in made else made
+
+    def way(self, path: str, key: str, value: object) -> object:
+        """The name of a kind of pattern, or the mapping of a pattern."""
+        return self.pattern(f"{path}/{key}", value) if isinstance(value, Mapping) else value
+
+
+def _routing(name: str, rules: list[RoutingRule] | None, **options: Any) -> Routing | None:
+    return None if rules is None else routing(name, *rules, **options)
+
+
+RAW: FormKey[FormReader] = FormKey()
+SECONDS: FormKey[FormReader] = FormKey(FormReader.seconds)
+SCHEDULE: FormKeys = {
+    "id": RAW._replace(required=True),
+    "workflow": RAW._replace(required=True),
+    "cron": RAW,
+    "every": SECONDS,
+    "tz": RAW,
+    "input": RAW,
+    "overlap": RAW,
+    "catch_up": RAW,
+    "jitter": SECONDS,
+}
+ROUTING_RULE: FormKeys = {
+    "condition": RAW._replace(to="when", required=True),
+    "pattern": FormKey(_RoutingReader.way, required=True),
+    "agents": FormKey(_RoutingReader.targets),
+    "root": FormKey(_RoutingReader.target_at),
+    "name": RAW,
+}
+ROUTING: FormKeys = {
+    "name": RAW._replace(required=True),
+    "rules": FormKey(_RoutingReader.routing_rules, required=True),
+    "timeout": SECONDS,
+}

@@ -259,7 +259,7 @@ class JournalWriter(Actor):
         line.sent = 0
         line.most = min(ROWS, line.most * 2)
         events, now = self.runtime.events, self.runtime.now()
-        if events.sinks(BatchWritten):
+        if events.takers[BatchWritten]:
             events.publish(BatchWritten(self.path, now, len(done), now - line.sent_at))
         self._send()
         if line.failures:

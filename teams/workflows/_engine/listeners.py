@@ -10,6 +10,7 @@ from teams._journal.codec import decode
 from teams._journal.rows import ENDED, JournalEntry, RunRow
 from teams.workflows._engine.messages import AwaitEnd, AwaitNews, RunNews
 from teams.workflows._graph.graph import Graph
+from teams.workflows._run.hidden import Hidden
 from teams.workflows.errors import NoSuchRun
 
 
@@ -71,6 +72,7 @@ class Listeners:
         row: RunRow | None,
         entries: Sequence[JournalEntry],
         graph: Graph | None,
+        hidden: Hidden,
         path: str,
     ) -> None:
         """Answers the readers that wait, if there are new entries or the run has ended. Without a row the store has no
@@ -83,7 +85,7 @@ class Listeners:
             if row is None:
                 settle_failure(reply, NoSuchRun(asked.run), path)
             elif new or row.state in ENDED:
-                answer(reply, RunNews(row, new, graph))
+                answer(reply, RunNews(row, new, graph, hidden))
             else:
                 continue
             self.forget(asked.run, reader)

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
-from teams._journal.rows import InboxKind, JournalEntry, RunRow, ScheduleRow
+from teams._journal.rows import InboxKind, InboxRow, JournalEntry, RunRow, ScheduleRow
 from teams.workflows._graph.graph import Graph
+from teams.workflows._run.hidden import Hidden
 
 
 class ScheduledStart(NamedTuple):
@@ -30,6 +31,9 @@ class StartRun(NamedTuple):
     slot: ScheduledStart | None = None
     """The slot of a schedule that starts it."""
     until_end: bool = False
+    parent: str | None = None
+    """The run that starts it; None: a caller does."""
+    parent_step: str | None = None
 
 
 class RunsWaiting(NamedTuple):
@@ -108,12 +112,29 @@ class RunNews(NamedTuple):
     entries: Sequence[JournalEntry]
     graph: Graph | None
     """That of its workflow; None: this process does not know it."""
+    hidden: Hidden
+    """What it does not show."""
 
 
 class GetRun(NamedTuple):
-    """The row of a run, its entries, and its messages that wait."""
+    """What the store has of a run. The answer is a `FoundRun`."""
 
     run: str
+
+
+class FoundRun(NamedTuple):
+    """A run as the store has it."""
+
+    row: RunRow
+    entries: list[JournalEntry]
+    messages: list[InboxRow]
+    """Those that wait."""
+    graph: Graph | None
+    """That of its workflow; None: this process does not know it."""
+    now: int
+    """UTC microseconds."""
+    hidden: Hidden
+    """What it does not show."""
 
 
 class GetRuns(NamedTuple):

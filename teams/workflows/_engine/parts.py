@@ -60,7 +60,7 @@ def with_config(spec: SupervisorSpec[R_co], values: Mapping[str, Any]) -> Superv
     return spec.model_copy(update={"children": children})
 
 
-_SETTINGS = ("max_concurrent_workflows", "default_timeout", "tracing")
+_SETTINGS = ("max_concurrent_workflows", "default_timeout", "tracing", "max_value_bytes")
 
 
 def _args(spec: SupervisorSpec, id: str) -> tuple[object, ...]:

@@ -19,6 +19,7 @@ from teams.workflows._engine.said import edited_run, moved, not_edited, not_move
 from teams.workflows._engine.settings import EngineSettings
 from teams.workflows._graph.graph import Graph
 from teams.workflows._graph.workflow import Workflow
+from teams.workflows._run.hidden import Hidden
 from teams.workflows.errors import AgentMissing, Blocked, CannotMove, NoSuchRun
 
 CHANGES = ("move", "edit")
@@ -145,6 +146,11 @@ class Records:
         except (Blocked, JournalError):
             return None
         return graph_of(pattern)
+
+    async def hidden(self, row: RunRow) -> Hidden:
+        """What a run does not show. Raises StoreAway."""
+        stored: Definition | None = await self.query("definition", row.workflow, row.version)
+        return Hidden(None if stored is None else stored.body)
 
 
 def graph_of(pattern: Pattern) -> Graph | None:

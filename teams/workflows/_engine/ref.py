@@ -36,6 +36,7 @@ from teams.workflows._graph.workflow import Workflow
 from teams.workflows._quality.domain import Scores, is_of_quality
 from teams.workflows._run.artifact import MadeArtifact
 from teams.workflows._run.execution import CHOICE, ExecutionChoice
+from teams.workflows._run.hidden import Hidden
 from teams.workflows._run.progress import Remaining, ended_steps, percentage, remaining
 from teams.workflows._run.reader import RunReader
 from teams.workflows._run.values import artifacts_in, read, scores_in
@@ -86,6 +87,12 @@ class RunStatus:
     """How its steps run, as `execution="auto"` chose it; None: it chose nothing, or not yet."""
     continued_as: str | None = None
     """The id of the run that goes on in its place; None: there is none."""
+    parent: str | None = None
+    """The id of the run that started it, or in whose place it goes on; None: a caller started it."""
+    parent_step: str | None = None
+    """The step of that run; "(continued)" if it goes on in its place."""
+    waiting_since: float | None = None
+    """Since when it waits for `waiting_for`; None: it does not wait."""
 
 
 class WorkflowRun:
@@ -117,16 +124,18 @@ class WorkflowRun:
         return self.result().__await__()
 
     def status(self) -> Future[RunStatus]:
-        """How far it is."""
+        """How far it is. Its result is shown without what its steps redact."""
         return self._ask(GetRun(self.id), lambda found: status_of(*found))
 
     def history(self) -> Future[tuple[JournalEntry, ...]]:
-        """What is written of it, in order."""
-        return self._ask(GetRun(self.id), lambda found: tuple(found[1]))
+        """What is written of it, in order, without what its steps redact."""
+        return self._ask(GetRun(self.id), lambda found: tuple(found[5].entries(found[1])))
 
     def artifacts(self) -> Future[tuple[MadeArtifact, ...]]:
-        """The artifacts that its steps have returned so far, in the order in which they were made."""
-        return self._ask(GetRun(self.id), lambda found: artifacts_in(found[1]))
+        """The artifacts that its steps have returned so far, in the order in which they were made, without what the
+        steps redact.
+        """
+        return self._ask(GetRun(self.id), lambda found: artifacts_in(found[5].entries(found[1])))
 
     def stream(self, since: int = 0) -> RunStream:
         """Its events from the beginning, or after the event with this `seq`, until it has ended: for `async for`, or
@@ -402,10 +411,15 @@ def status_of(
     messages: Sequence[InboxRow],
     graph: Graph | None = None,
     now: int | None = None,
+    hidden: Hidden | None = None,
 ) -> RunStatus:
     """What rows say of a run. With the graph of its workflow and the time in UTC microseconds, also how long it will
-    take.
+    take. `hidden` is what it does not show; None: it shows everything.
     """
+    body = row.result
+    if hidden is not None:
+        hidden.entries(entries)
+        body = hidden.result(body)
     began: dict[str, JournalEntry] = {}
     done: set[str] = set()
     failed = 0
@@ -476,9 +490,29 @@ def status_of(
         row.created_at / 1e6,
         None if row.started_at is None else row.started_at / 1e6,
         None if row.ended_at is None else row.ended_at / 1e6,
-        None if row.state == "continued" else read(row.result),
+        None if row.state == "continued" else read(body),
         None if row.error is None else str(decode(row.error)["text"]),
         scores_in(entries),
         execution,
         follower(row),
+        row.parent,
+        row.parent_step,
+        None if row.waiting_for is None else _waiting_since(row, entries) / 1e6,
     )
+
+
+def _waiting_since(row: RunRow, entries: Sequence[JournalEntry]) -> int:
+    """Since when a run waits, in UTC microseconds: since the last of its waits began, or else since it did something
+    last. What was told to it meanwhile is set aside in entries of its own.
+    """
+    waits: dict[tuple[str, int], int] = {}
+    last = row.created_at
+    for entry in entries:
+        key = entry.step, entry.attempt
+        if entry.kind in ("began", "asked") and not _target_of(entry):
+            waits[key] = entry.at
+        else:
+            waits.pop(key, None)
+        if not entry.step.startswith("(message "):
+            last = entry.at
+    return max(waits.values()) if waits and row.state == "waiting" else last

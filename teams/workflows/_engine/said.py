@@ -5,19 +5,21 @@ from __future__ import annotations
 import json
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
+from datetime import UTC, datetime
 from typing import Any
 
 from supervisors.spi import SpecError
 from teams._journal import rows
-from teams._journal.codec import decode, encode, text_cell
+from teams._journal.codec import decode, enclosed, encode, text_cell
 from teams._journal.rows import ENDED, Definition, InboxRow, JournalEntry, Result, RunRow, Unit
 from teams._runs.pattern import Pattern
 from teams.workflows._engine.listeners import follower
 from teams.workflows._engine.messages import AnswerQuestion, StartRun
-from teams.workflows._engine.settings import EngineSettings, definition_of, run_row
+from teams.workflows._engine.settings import EngineSettings, run_row
 from teams.workflows._graph.edit import GraphChanges, KnownNames, changes_from, edited
-from teams.workflows._graph.workflow import Workflow
-from teams.workflows._run.keeper import OF_STEPS, step_of
+from teams.workflows._graph.workflow import Workflow, definition_of
+from teams.workflows._run.keeper import OF_STEPS
+from teams.workflows._run.names import step_of
 from teams.workflows._run.play import read_input
 from teams.workflows._run.values import write
 from teams.workflows.errors import (
@@ -55,13 +57,15 @@ def new_run(settings: EngineSettings, message: StartRun, id: str, now: int) -> R
         id,
         message.workflow,
         settings.version(message.workflow),
-        write(message.value),
+        write(message.value, limit=settings.max_value_bytes),
         now,
         key=message.key,
         priority=message.priority,
         timeout=settings.timeout(pattern, message.timeout),
         total=settings.total(pattern),
         attributes=message.attributes,
+        parent=message.parent,
+        parent_step=message.parent_step,
     )
 
 
@@ -95,7 +99,7 @@ def open_question(run: str, step: str, entries: Sequence[JournalEntry], waiting:
         NoOpenQuestion: the step asks nothing now
     """
     asked: dict[str, JournalEntry] = {}
-    by: dict[str, str] = {}
+    by: dict[str, tuple[str, int]] = {}
     for each in entries:
         match each.kind:
             case "asked":
@@ -103,16 +107,16 @@ def open_question(run: str, step: str, entries: Sequence[JournalEntry], waiting:
                 by.pop(each.step, None)
             case "answered":
                 asked.pop(each.step, None)
-                by[each.step] = decode(each.body or b"{}")["by"]
+                by[each.step] = decode(each.body or b"{}")["by"], each.at
             case "expired":
                 asked.pop(each.step, None)
             case "ended":
                 asked.clear()
     for found in answers(waiting, entries):
         if found.name in asked and found.id == f"{run}/{asked[found.name].seq}":
-            by[found.name] = found.by
+            by[found.name] = found.by, found.at
     if step in by:
-        raise AlreadyAnswered(run, step, by[step])
+        raise _answered(run, step, *by[step])
     if step not in asked:
         raise NoOpenQuestion(run, step, tuple(each for each in asked if each not in by))
     return asked[step]
@@ -141,7 +145,11 @@ def check_first(row: InboxRow, entries: Sequence[JournalEntry], waiting: Sequenc
     """After an answer was written: raises AlreadyAnswered if another one was there before it."""
     first = next((each for each in answers(waiting, entries) if each.id == row.id), row)
     if (first.by, first.body) != (row.by, row.body):
-        raise AlreadyAnswered(row.run, row.name, first.by)
+        raise _answered(row.run, row.name, first.by, first.at)
+
+
+def _answered(run: str, step: str, by: str, at: int) -> AlreadyAnswered:
+    return AlreadyAnswered(run, step, by, datetime.fromtimestamp(at / 1e6, UTC))
 
 
 def answers(waiting: Iterable[InboxRow], entries: Iterable[JournalEntry]) -> Iterator[InboxRow]:
@@ -150,11 +158,11 @@ def answers(waiting: Iterable[InboxRow], entries: Iterable[JournalEntry]) -> Ite
     for entry in entries:
         said = None if entry.body is None else decode(entry.body)
         if entry.kind == "kept" and isinstance(said, dict) and "message" in said:
-            row = InboxRow(**{**said["message"], "body": encode(said["message"]["body"])})
+            row = InboxRow(**{**said["message"], "body": enclosed(said["message"]["body"])})
             if row.kind == "answer":
                 yield row
         elif entry.kind == "answered" and isinstance(said, dict):
-            yield InboxRow(said["id"], entry.run, "answer", entry.step, encode(said["value"]), said["by"], entry.at)
+            yield InboxRow(said["id"], entry.run, "answer", entry.step, enclosed(said["value"]), said["by"], entry.at)
 
 
 def retried(row: RunRow, entries: Sequence[JournalEntry], step: str | None, now: int) -> Unit:

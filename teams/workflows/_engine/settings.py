@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from supervisors.spi import SpecError
-from teams._journal.codec import encode
+from teams._journal.codec import LIMIT, encode
 from teams._journal.rows import Definition, RunRow, new_run_id
 from teams._runs.pattern import Pattern
 from teams.workflows._graph.edit import KnownNames
@@ -42,6 +42,8 @@ class EngineSettings:
     retain: Mapping[str, float | None]
     schedules: Mapping[str, WorkflowSchedule] = field(default_factory=dict)
     tracing: bool = False
+    max_value_bytes: int = LIMIT
+    """The most bytes of an input, a result and a signal, as JSON."""
     names: KnownNames | None = None
     """What the steps of an edit may name; None: that is not known."""
     _stored: dict[str, tuple[str, bytes]] = field(default_factory=dict, repr=False, compare=False)
@@ -106,11 +108,6 @@ def microseconds(wall: Callable[[], float]) -> Callable[[], int]:
     return lambda: round(wall() * 1e6)
 
 
-def definition_of(workflow: Workflow, now: int) -> Definition:
-    """A workflow as it is stored with its runs."""
-    return Definition(workflow.name, workflow.version, workflow.body.encode("utf-8", "surrogatepass"), now)
-
-
 def run_row(
     id: str,
     workflow: str,
@@ -123,6 +120,8 @@ def run_row(
     timeout: float | None = None,
     total: int | None = None,
     attributes: Mapping[str, Any] | None = None,
+    parent: str | None = None,
+    parent_step: str | None = None,
 ) -> RunRow:
     """The row of a run that waits for an engine to take it up. `now` is in microseconds, `timeout` in seconds."""
     return RunRow(
@@ -130,8 +129,8 @@ def run_row(
         workflow=workflow,
         version=version,
         key=key,
-        parent=None,
-        parent_step=None,
+        parent=parent,
+        parent_step=parent_step,
         state="created",
         waiting_for="a slot",
         priority=priority,

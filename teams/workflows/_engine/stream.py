@@ -9,6 +9,7 @@ from typing import Any, Protocol, TypeVar
 from actors.spi import Future
 from teams._journal.rows import ENDED, JournalEntry, RunRow
 from teams.workflows._engine.messages import AwaitNews, RunNews, StopReading
+from teams.workflows._run.hidden import NOTE, Hidden
 from teams.workflows._run.reader import RunReader
 from teams.workflows._run.stream_events import StreamEvent
 
@@ -32,7 +33,7 @@ class RunStream:
     every event once; a new stream with `since=` goes on after the last event that was seen.
     """
 
-    __slots__ = ("_ask", "_entries", "_last", "_reader", "_ready", "_row", "_run", "_since")
+    __slots__ = ("_ask", "_entries", "_hidden", "_last", "_notes", "_reader", "_ready", "_row", "_run", "_since")
 
     def __init__(self, ask: AskDesk, run: str, since: int, reader: RunReader) -> None:
         if type(since) is not int or since < 0:
@@ -44,6 +45,9 @@ class RunStream:
         self._row: RunRow | None = None
         self._entries: deque[JournalEntry] = deque()
         """Those that are not read."""
+        self._hidden = Hidden()
+        self._notes: list[JournalEntry] = []
+        """The entries so far that say what is not shown."""
         self._last = 0
         """The number of the last entry that was read."""
         self._ready: deque[StreamEvent] = deque()
@@ -82,6 +86,9 @@ class RunStream:
             entry = self._entries.popleft()
             self._last = entry.seq
             assert self._row is not None
+            if entry.kind == "kept" and entry.step.endswith(NOTE):
+                self._notes.append(entry)
+            entry = self._hidden.entry(entry)
             self._ready.extend(each for each in self._reader.read(entry, self._row) if each.seq > self._since)
         return bool(self._ready)
 
@@ -95,6 +102,8 @@ class RunStream:
     def _take(self, news: RunNews) -> None:
         self._row = news.row
         self._reader.use(news.graph)
+        self._hidden = news.hidden
+        self._hidden.entries(self._notes)
         self._entries.extend(news.entries)
 
     def _leave(self, future: Future[RunNews]) -> None:

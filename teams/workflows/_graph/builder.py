@@ -13,13 +13,14 @@ from pydantic_core import PydanticSerializationError, to_jsonable_python
 from supervisors.spi import SpecFault, nearest
 from teams._checks.coroutine import generator_faults
 from teams._checks.fields import count_faults, priority_faults, refuse, seconds_faults
+from teams._journal.codec import path_steps
 from teams._members.target import Can, Pool, work_target_faults
 from teams._runs.pattern import Pattern, Target, target_faults
 from teams._runs.step import Step
 from teams.resilience import Retry
 from teams.resilience import retry as policy
 from teams.resilience._retry import RetryOptions
-from teams.workflows._graph.check import id_faults, type_faults, workflow_faults
+from teams.workflows._graph.check import id_faults, nested_continue_faults, type_faults, workflow_faults
 from teams.workflows._graph.graph import Graph
 from teams.workflows._graph.node import (
     EFFECTS,
@@ -29,6 +30,8 @@ from teams.workflows._graph.node import (
     Agent,
     AskPerson,
     CallFunction,
+    ContinueRun,
+    Detached,
     Effects,
     FailureChoice,
     InTeam,
@@ -52,16 +55,21 @@ from teams.workflows.errors import BadExpression
 T = TypeVar("T")
 
 
-class StepOptions(TypedDict, total=False):
-    """The options of every step. `do` explains them."""
+class ContinueOptions(TypedDict, total=False):
+    """The options of a step that ends the run. `do` explains them."""
 
     when: str | None
     after: str | Iterable[str]
-    timeout: float | None
     on_failure: FailureChoice
     on_skipped: OnSkipped
     redact: str | Iterable[str]
     metadata: Mapping[str, object]
+
+
+class StepOptions(ContinueOptions, total=False):
+    """The options of every other step. `do` explains them."""
+
+    timeout: float | None
 
 
 class WorkOptions(StepOptions, total=False):
@@ -121,7 +129,9 @@ def do(id: str, target: Target, **options: Unpack[WorkOptions]) -> Node:
         priority: More is sooner where work has to wait. None: the priority of the run. Default: None.
         quality: How its result is scored, and what follows when it is low: `quality(...)`. With `each`, the result of
             each item is. None: it is not scored. Default: None.
-        redact: Dotted paths in its input and result that are not shown, such as "card.number". Default: ().
+        redact: Dotted paths in its input and result that are not shown, such as "card.number" or "rows[*].name"; "$" is
+            the whole. Histories, statuses, artifacts, streams, events and dry runs are without them; who waits for the
+            result gets it. Default: ().
         metadata: What else is known of it, as JSON: `estimated_duration` (seconds, or [low, likely, high]),
             `parallel_safe`, `quality_domain`, and what you like. Default: {}.
     """
@@ -154,17 +164,31 @@ def in_team(
     return _node(id, InTeam(team, made), options, faults)
 
 
-def nested(id: str, workflow: str | Workflow, **options: Unpack[WorkOptions]) -> Node:
-    """A step that is another workflow, in a run of its own below this one. Raises SpecError with all faults at once.
+def nested(id: str, workflow: str | Workflow, *, detached: bool = False, **options: Unpack[WorkOptions]) -> Node:
+    """A step that is another workflow. Raises SpecError with all faults at once.
 
     Args:
         id: Its name in the workflow.
         workflow: The other workflow, or the name that the engine knows.
-        options: Those of `do`.
+        detached: Whether it is a run of its own. False: it is played inside this run, and ends with it. True: the step
+            starts a run under the key `run/step` and ends; its result is the id of that run, which goes on by itself,
+            also when this one fails or is cancelled. The engine must know the workflow. Default: False.
+        options: Those of `do`; of a detached one, those that concern its start.
     """
-    if isinstance(workflow, Workflow):
-        return _node(id, Nested(workflow.name, workflow), options, [])
-    return _node(id, Nested(workflow), options, list(_name_faults(f"step {id!r}", "workflow", workflow)))
+    path = f"step {id!r}"
+    name = workflow.name if isinstance(workflow, Workflow) else workflow
+    faults = [] if isinstance(workflow, Workflow) else list(_name_faults(path, "workflow", workflow))
+    if not isinstance(detached, bool):
+        faults.append(SpecFault(path, f"detached: must be True or False, got {detached!r}"))
+    if detached is True:
+        wrong = [each for each in _OF_THE_END if each in options]
+        faults += (SpecFault(path, f"{each}: a detached step ends when the other run has started") for each in wrong)
+        return _node(id, Detached(name), options, faults)
+    return _node(id, Nested(name, workflow if isinstance(workflow, Workflow) else None), options, faults)
+
+
+_OF_THE_END = ("timeout", "max_iterations", "until", "effects", "returns", "quality")
+"""Options that have no meaning for the start of another run."""
 
 
 def wait(
@@ -245,6 +269,28 @@ def sleep(id: str, seconds: float | None = None, *, until: str | None = None, **
     return _node(id, Sleep(seconds, made), options, faults)
 
 
+def continue_as_new(id: str, input: object, **options: Unpack[ContinueOptions]) -> Node:
+    """A step that ends the run as `continued`, and begins a new run of the same workflow in one commit: for a workflow
+    that goes on for ever, whose journal would grow without end. The new run has an empty journal, the workflow as the
+    engine has it then, and the signals that no step has taken. What waits for the end of this run waits for that of the
+    new one. Raises SpecError with all faults at once.
+
+    Nothing else of the run may be under way: in a chain it is the last step or has a condition; in a DAG each other
+    step comes before or after it. What was done is not undone later.
+
+    Args:
+        id: Its name in the workflow.
+        input: The input of the new run, with references as in the input of `do`.
+        options: Those of `do` that are not about work, but for `timeout`.
+    """
+    path = f"step {id!r}"
+    faults: list[SpecFault] = []
+    made = _template(path, "continue_as_new", input, faults)
+    if "timeout" in options:
+        faults.append(SpecFault(path, "timeout: ending a run takes no time; give a timeout to the workflow"))
+    return _node(id, ContinueRun(made or InputTemplate(None)), options, faults)
+
+
 def workflow(
     name: str,
     *steps: Node,
@@ -263,7 +309,7 @@ def workflow(
 
     Args:
         name: Its name for the engine.
-        steps: What `do`, `in_team`, `nested`, `wait`, `ask` and `sleep` return.
+        steps: What `do`, `in_team`, `nested`, `wait`, `ask`, `sleep` and `continue_as_new` return.
         tasks: Steps of a DAG, in place of `steps`. Default: ().
         input: The type of the input of a run, which is checked before anything is stored. None: any JSON value.
             Default: None.
@@ -334,6 +380,8 @@ def _node(id: str, what: What, options: Mapping[str, Any], faults: list[SpecFaul
         found.append(SpecFault(path, "each and max_iterations: nest a workflow with the one in a step with the other"))
     if read.get("effects") == "transaction":
         found += [SpecFault(path, f'effects: "transaction" {why}') for why in _no_transaction(what, read)]
+    if isinstance(what, Nested | PlayPattern):
+        found += nested_continue_faults(path, what.definition if isinstance(what, Nested) else what.pattern)
     if read.get("quality") is not None and isinstance(what, WaitForSignal | AskPerson | Sleep):
         found.append(SpecFault(path, "quality: is for a step that is work"))
     if read.get("quality") is not None and read.get("max_iterations") is not None:
@@ -412,7 +460,8 @@ def _role_steps(path: str, steps: object, faults: list[SpecFault]) -> Iterator[R
 
 def _name_faults(path: str, key: str, name: object) -> Iterator[SpecFault]:
     if not (isinstance(name, str) and name.strip() and name.isprintable()):
-        yield SpecFault(path, f"{key}: must be a printable string, got {name!r}")
+        hint = "; in YAML, put yes, no, on and off in quotes" if isinstance(name, bool) else ""
+        yield SpecFault(path, f"{key}: must be a printable string, got {name!r}{hint}")
 
 
 def _choice_faults(path: str, key: str, value: object, choices: Sequence[str]) -> Iterator[SpecFault]:
@@ -473,6 +522,16 @@ def _texts(path: str, key: str, value: object, faults: list[SpecFault]) -> tuple
     for each in found:
         faults += _name_faults(path, key, each)
     return tuple(dict.fromkeys(each for each in found if isinstance(each, str)))
+
+
+def _paths(path: str, key: str, value: object, faults: list[SpecFault]) -> tuple[str, ...]:
+    found = _texts(path, key, value, faults)
+    for each in found:
+        try:
+            path_steps(each)
+        except ValueError as error:
+            faults.append(SpecFault(path, f"{key}: {error}"))
+    return found
 
 
 def _retry(path: str, key: str, value: object, faults: list[SpecFault]) -> RetryOptions | None:
@@ -582,7 +641,7 @@ _READERS: Mapping[str, Callable[[str, str, Any, list[SpecFault]], Any]] = {
     "returns": _returns,
     "priority": _checked(lambda path, key, value: priority_faults(path, value)),
     "quality": _checked(_quality_faults),
-    "redact": _texts,
+    "redact": _paths,
     "metadata": lambda path, key, value, faults: _metadata(path, value, faults),
 }
 """How each option is read: from its place, name and value, with the faults that are found."""

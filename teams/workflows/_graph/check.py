@@ -13,9 +13,9 @@ from pydantic import BaseModel, TypeAdapter
 from supervisors.spi import SpecFault, nearest
 from teams._files.form import MOST
 from teams._members.target import Can, Pool
-from teams._runs.pattern import work_targets
+from teams._runs.pattern import Pattern, work_targets
 from teams.workflows._graph.graph import Graph
-from teams.workflows._graph.node import RESERVED, RUN_FIELDS, InTeam, Nested, Node, Use
+from teams.workflows._graph.node import RESERVED, RUN_FIELDS, ContinueRun, Detached, InTeam, Nested, Node, Use
 from teams.workflows._graph.workflow import Workflow
 from teams.workflows._language.expression import KEYWORDS
 from teams.workflows._language.refs import Ref, fields_of
@@ -52,12 +52,48 @@ def _workflow_faults(path: str, graph: Graph, input: Any, output: InputTemplate 
                 yield SpecFault(f"{path}/{step}", fault.describe())
             case CircularDependency() if not graph.chain:
                 yield SpecFault(path, fault.describe())
+    yield from _continue_faults(path, graph)
     refs = _Refs(path, graph, input)
     for place, node in enumerate(graph.nodes):
         for use in node.uses():
             yield from refs.faults(node, place, use)
     for ref in output.refs if output is not None else ():
         yield from refs.output_faults(ref)
+
+
+def _continue_faults(path: str, graph: Graph) -> Iterator[SpecFault]:
+    """Steps that end the run while others may be under way, or before others that would never begin."""
+    for place, node in enumerate(graph.nodes):
+        if not isinstance(node.what, ContinueRun) or node.id not in graph:
+            continue
+        later = _names(each.id for each in graph.nodes[place + 1 :])
+        if not graph.chain:
+            below = graph.descendants(node.id)
+            beside = [id for id in graph.by_id if id != node.id and id not in below | graph.ancestors(node.id)]
+            later = _names(id for id in graph.by_id if id in below)
+            if beside:
+                why = f"{_names(beside)} may be under way when it ends the run; name them in after"
+                yield SpecFault(f"{path}/{node.id}", f"continue_as_new: {why}")
+        if later and node.when is None:
+            why = f"{later} would never begin; give it a condition, or have nothing come after it"
+            yield SpecFault(f"{path}/{node.id}", f"continue_as_new: {why}")
+
+
+def nested_continue_faults(path: str, target: object) -> Iterator[SpecFault]:
+    """The faults of a target that would end the run of which it is a step."""
+    if isinstance(target, Workflow) and any(isinstance(each.what, ContinueRun) for each in target.graph.nodes):
+        why = "ends its run with continue_as_new, so it cannot be a step of another one"
+        yield SpecFault(path, f"workflow {target.name!r} {why}; start a run of it")
+    if isinstance(target, Pattern):
+        for each in target.parts():
+            yield from nested_continue_faults(path, each)
+
+
+def _names(ids: Iterable[str]) -> str:
+    """At most three names, as a text."""
+    found = [*ids]
+    more = f" and {len(found) - 3} more" if len(found) > 3 else ""
+    return ", ".join(map(repr, found[:3])) + more
 
 
 class _Refs:
@@ -191,7 +227,7 @@ def unknown_names(
                             f"{where}/{each.action}",
                             f"role: no role {each.role!r} in {team!r}; {nearest(each.role, have)}",
                         )
-            case Nested(name, None) if name not in workflows:
+            case Nested(name, None) | Detached(name) if name not in workflows:
                 yield SpecFault(where, f"workflow: no workflow {name!r}; {nearest(name, workflows)}")
             case Nested(_, Workflow() as inner):
                 yield from unknown_names(

@@ -20,10 +20,11 @@
 | `run` | a function as "module:name" | those of work |
 | `pattern` | the mapping of a pattern (_files/pattern.py) | those of work |
 | `team` | the name of a team, with `workflow = [{ role, action, input }]` or `pattern = "name"` | those of work |
-| `workflow` | the name of another workflow, or its mapping | those of work |
+| `workflow` | the name of another workflow, or its mapping | `detached`, those of work |
 | `wait` | the name of a signal | `on_timeout`, `returns` |
 | `ask` | a question | `options`, `default`, `person` |
 | `sleep` | seconds, "30s", a reference to a time, or a time | |
+| `continue_as_new` | the input of the run that goes on in place of this one | |
 
 `quality` with a mapping scores the result of a step (`domain`, `scorers`, `threshold`, `on_low`, `max_rounds`,
 `person`, `timeout`). `on_low` beside `quality_domain` and `quality_threshold` says the same in short; the scores are
@@ -48,7 +49,7 @@ from teams._members.priority import Priority
 from teams._members.target import pool
 from teams._runs.pattern import Target
 from teams.resilience import Retry, retry
-from teams.workflows._graph.builder import ask, do, in_team, nested, sleep, wait, workflow
+from teams.workflows._graph.builder import ask, continue_as_new, do, in_team, nested, sleep, wait, workflow
 from teams.workflows._graph.node import CallFunction, Node
 from teams.workflows._graph.workflow import Workflow
 from teams.workflows._quality.domain import Criterion, QualityDomain, at_least, domain_of
@@ -199,6 +200,8 @@ class _WorkflowReader(PatternReader):
             return otherwise
         if self._chained and "dependencies" in values:
             self.fault(path, "dependencies: steps are a chain; write tasks in place of steps for a DAG")
+        if values.get("detached") is True and isinstance(values.get("workflow"), Mapping):
+            self.fault(path, "detached: is for a workflow of the engine, by its name; this one is part of the step")
         build, keys = FORMS[markers[0]]
         if "quality" in keys:
             values = self._with_quality(path, values)
@@ -402,16 +405,16 @@ METADATA = frozenset(
     {"description", "parallel_safe", "estimated_duration", "quality", "quality_domain", "quality_threshold"}
 )
 """Keys of a step that are part of its metadata."""
-STEP: FormKeys = {
+ENDING: FormKeys = {
     "id": MUST,
     "condition": RAW._replace(to="when"),
     "dependencies": RAW._replace(to="after"),
-    "timeout": SECONDS,
     "on_failure": RAW,
     "on_skipped": RAW,
     "redact": RAW,
     "metadata": RAW,
 }
+STEP: FormKeys = {**ENDING, "timeout": SECONDS}
 WORK: FormKeys = {
     **STEP,
     "input": RAW,
@@ -457,10 +460,11 @@ FORMS: Mapping[str, tuple[Callable[..., Node], FormKeys]] = {
     "run": (do, {"run": FormKey(FormReader.function, to="target", required=True), **WORK}),
     "pattern": (do, {"pattern": FormKey(_WorkflowReader.pattern_at, to="target", required=True), **WORK}),
     "team": (_in_team, {"team": MUST, "workflow": RAW._replace(to="steps"), "pattern": RAW, **WORK}),
-    "workflow": (nested, {"workflow": FormKey(_WorkflowReader.inner, required=True), **WORK}),
+    "workflow": (nested, {"workflow": FormKey(_WorkflowReader.inner, required=True), "detached": RAW, **WORK}),
     "wait": (wait, {"wait": MUST._replace(to="signal"), "on_timeout": RAW, "returns": TYPE, **STEP}),
     "ask": (ask, {"ask": MUST._replace(to="question"), "options": RAW, "default": RAW, "person": RAW, **STEP}),
     "sleep": (_nap, {"sleep": FormKey(_WorkflowReader.nap, to="value", required=True), **STEP}),
+    "continue_as_new": (continue_as_new, {"continue_as_new": MUST._replace(to="input"), **ENDING}),
 }
 """The key that says what a step does -> its builder and its keys."""
 WORKFLOW: FormKeys = {

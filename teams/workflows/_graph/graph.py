@@ -10,7 +10,7 @@ from itertools import pairwise
 from typing import Literal, NamedTuple
 
 from supervisors.spi import nearest
-from teams.workflows._graph.node import RESERVED, AskPerson, Nested, Node, Sleep, WaitForSignal
+from teams.workflows._graph.node import RESERVED, AskPerson, ContinueRun, Nested, Node, Sleep, WaitForSignal
 from teams.workflows.errors import CircularDependency, GraphError, UnknownDependency
 
 _CYCLES = 10
@@ -196,7 +196,7 @@ def waits(node: Node) -> bool:
     a workflow with such a step, and one of which only the engine knows the steps.
     """
     match node.what:
-        case WaitForSignal() | AskPerson() | Sleep():
+        case WaitForSignal() | AskPerson() | Sleep() | ContinueRun():
             return True
         case Nested(_, definition):
             return definition is None or any(map(waits, definition.graph.nodes))

@@ -89,6 +89,13 @@ class Nested:
 
 
 @dataclass(frozen=True, slots=True)
+class Detached:
+    """Starts a run of another workflow, which goes on by itself. Its result is the id of that run."""
+
+    workflow: str
+
+
+@dataclass(frozen=True, slots=True)
 class WaitForSignal:
     """Waits for a signal, at most for the timeout of the node. Its result is what the signal carries."""
 
@@ -118,7 +125,16 @@ class Sleep:
     """A time as ISO 8601 with an offset, or as seconds since the epoch."""
 
 
-What: TypeAlias = Agent | CallFunction | PlayPattern | InTeam | Nested | WaitForSignal | AskPerson | Sleep
+@dataclass(frozen=True, slots=True)
+class ContinueRun:
+    """Ends the run as `continued`; another run of the same workflow goes on in its place, with this input."""
+
+    input: InputTemplate
+
+
+What: TypeAlias = (
+    Agent | CallFunction | PlayPattern | InTeam | Nested | Detached | WaitForSignal | AskPerson | Sleep | ContinueRun
+)
 """The kinds of nodes, by what they do."""
 
 
@@ -186,7 +202,7 @@ class Node:
     @property
     def takes_input(self) -> bool:
         """Whether it gets its default input."""
-        return self.input is None and not isinstance(self.what, WaitForSignal | AskPerson | Sleep)
+        return self.input is None and not isinstance(self.what, WaitForSignal | AskPerson | Sleep | ContinueRun)
 
     @property
     def title(self) -> str:
@@ -199,12 +215,16 @@ class Node:
                 return f"{team}: {steps if isinstance(steps, str) else ', '.join(each.action for each in steps)}"
             case Nested(workflow):
                 return f"workflow {workflow}"
+            case Detached(workflow):
+                return f"start {workflow}"
             case WaitForSignal(signal):
                 return f"wait for {signal}"
             case AskPerson(_, _, _, person):
                 return f"ask {person or 'a person'}"
             case Sleep(seconds, until):
                 return f"sleep {seconds:g} s" if until is None else f"sleep until {until.source}"
+            case ContinueRun():
+                return "continue as new"
 
     def uses(self) -> Iterator[Use]:
         """Every reference of the node."""
@@ -225,3 +245,5 @@ class Node:
                 yield "question", question
             case Sleep(_, until):
                 yield "until", until
+            case ContinueRun(input):
+                yield "continue_as_new", input

@@ -8,7 +8,7 @@ from typing import Literal, get_args
 
 from actors.spi import cut
 from supervisors.spi import nearest
-from teams.workflows._graph.node import AskPerson, Nested, Node, Sleep, WaitForSignal
+from teams.workflows._graph.node import AskPerson, ContinueRun, Detached, Nested, Node, Sleep, WaitForSignal
 from teams.workflows._graph.workflow import Workflow
 
 DrawingFormat = Literal["text", "mermaid", "dot"]
@@ -118,8 +118,10 @@ def _mermaid_shape(node: Node) -> tuple[str, str]:
             return "([", "])"
         case AskPerson():
             return "{{", "}}"
-        case Nested():
+        case Nested() | Detached():
             return "[[", "]]"
+        case ContinueRun():
+            return "[/", "/]"
     return "[", "]"
 
 
@@ -133,9 +135,7 @@ def _dot(workflow: Workflow, states: Mapping[str, str]) -> Iterator[str]:
     yield "  node [shape=box];"
     for number, node in enumerate(workflow.graph.by_id.values()):
         label = "\\n".join(_dot_label(each)[1:-1] for each in _lines(node, states))
-        shape = {WaitForSignal: ", shape=oval", Sleep: ", shape=oval", AskPerson: ", shape=hexagon"}.get(
-            type(node.what), ""
-        )
+        shape = _DOT_SHAPES.get(type(node.what), "")
         colour = _COLOURS.get(states.get(node.id, ""))
         fill = f', style=filled, fillcolor="{colour}"' if colour is not None else ""
         yield f'  s{number} [label="{label}"{shape}{fill}];'
@@ -144,6 +144,12 @@ def _dot(workflow: Workflow, states: Mapping[str, str]) -> Iterator[str]:
     yield "}"
 
 
+_DOT_SHAPES: Mapping[type, str] = {
+    WaitForSignal: ", shape=oval",
+    Sleep: ", shape=oval",
+    AskPerson: ", shape=hexagon",
+    ContinueRun: ", shape=parallelogram",
+}
 _DRAW: Mapping[DrawingFormat, Callable[[Workflow, Mapping[str, str]], Iterator[str]]] = {
     "text": _text,
     "mermaid": _mermaid,

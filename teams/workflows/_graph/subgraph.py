@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from supervisors.spi import SpecError, SpecFault
-from teams.workflows._graph.node import AskPerson, InTeam, Node, Sleep, What
+from teams.workflows._graph.node import AskPerson, ContinueRun, InTeam, Node, Sleep, What
 from teams.workflows._graph.workflow import Workflow
 from teams.workflows._language.expression import Expression, with_roots
 from teams.workflows._language.refs import NAME
@@ -79,4 +79,6 @@ def _renamed_what(what: What, ids: Mapping[str, str]) -> What:
             return replace(what, question=template_with_roots(question, ids))
         case Sleep(_, until) if until is not None:
             return replace(what, until=template_with_roots(until, ids))
+        case ContinueRun(input):
+            return ContinueRun(template_with_roots(input, ids))
     return what

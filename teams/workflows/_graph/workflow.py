@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Literal, get_args
 from pydantic import BaseModel
 from pydantic_core import to_jsonable_python
 
+from teams._journal.rows import Definition
 from teams._members.target import Can, Pool
 from teams._runs.pattern import Pattern, Target
 from teams.resilience._retry import RetryOptions
@@ -24,6 +25,8 @@ from teams.workflows._graph.node import (
     Agent,
     AskPerson,
     CallFunction,
+    ContinueRun,
+    Detached,
     InTeam,
     Nested,
     Node,
@@ -101,6 +104,11 @@ class Workflow(Pattern):
 
 
 # The canonical form
+
+
+def definition_of(workflow: Workflow, now: int) -> Definition:
+    """A workflow as it is stored with its runs."""
+    return Definition(workflow.name, workflow.version, workflow.body.encode("utf-8", "surrogatepass"), now)
 
 
 def document(workflow: Workflow) -> dict[str, object]:
@@ -206,6 +214,8 @@ def _what(node: Node) -> dict[str, object]:
             return {"team": team, "workflow": rows}
         case Nested(workflow, definition):
             return {"workflow": workflow if definition is None else document(definition)}
+        case Detached(workflow):
+            return {"workflow": workflow, "detached": True}
         case WaitForSignal(signal, on_timeout):
             return {"wait": signal, "on_timeout": on_timeout}
         case AskPerson(question, options, default, person):
@@ -213,6 +223,8 @@ def _what(node: Node) -> dict[str, object]:
             return {"ask": question.source, **{key: value for key, value in more.items() if value}}
         case Sleep(seconds, until):
             return {"sleep": seconds if until is None else until.source}
+        case ContinueRun(input):
+            return {"continue_as_new": input.source}
     raise AssertionError(node.what)
 
 

@@ -48,6 +48,11 @@ class InputTemplate:
     """Every reference in it, in order."""
     _made: Any = field(default=None, repr=False, compare=False)
 
+    @property
+    def is_one_reference(self) -> bool:
+        """Whether it is a reference, whose value it becomes."""
+        return isinstance(self._made, Ref)
+
     def render(self, env: Mapping[str, object]) -> Any:
         """The value. A reference to a skipped step is None. Raises MissingValue for one that leads nowhere."""
         return _rendered(self._made, env)

@@ -20,25 +20,21 @@ from typing import Any, NoReturn, get_type_hints
 from supervisors.spi import SpecError, SpecFault
 from teams._checks.fields import seconds_faults
 from teams._dispatch.gather import Gathered, GatherPolicy
-from teams._journal.codec import encode, text_cell
+from teams._journal.codec import HIGHEST_LIMIT, encode, path_steps, text_cell
 from teams._journal.rows import InboxRow
 from teams._runs.context import RunContext
+from teams._runs.hidden import whole
 from teams._runs.pattern import Pattern, Target, label
 from teams.errors import StepFailed, StepTimeout
 from teams.workflows._graph.check import id_faults, type_faults
 from teams.workflows._graph.workflow import location
+from teams.workflows._run.continuing import ContinueAsNew
+from teams.workflows._run.detached import starting
+from teams.workflows._run.hidden import NOTE, note_of
 from teams.workflows._run.keeper import DurableKeeper
 from teams.workflows._run.play import read_value
 from teams.workflows._run.values import write
 from teams.workflows.errors import NeedsEngine, SignalLate
-
-
-class ContinueAsNew(BaseException):
-    """The code of a run ends it, and another run goes on in its place."""
-
-    def __init__(self, input: bytes) -> None:
-        super().__init__("continue_as_new() was called")
-        self.input = input
 
 
 class WorkflowContext:
@@ -73,6 +69,7 @@ class WorkflowContext:
         timeout: float | None = None,
         priority: int | None = None,
         attempts: int = 1,
+        redact: str | Iterable[str] = (),
     ) -> Any:
         """One step: has `target` work on `value` and returns the result, which is written down.
 
@@ -85,6 +82,7 @@ class WorkflowContext:
             timeout: Seconds for all attempts together. None: any time. Default: None.
             priority: More is sooner where work has to wait. None: that of the run. Default: None.
             attempts: How often it may be tried when its member crashes. Default: 1.
+            redact: Dotted paths in its result that are not shown, such as "card.number"; "$" is the whole. Default: ().
 
         Raises:
             StepFailed: every attempt failed; `error` is the last failure, as it was written down
@@ -94,9 +92,32 @@ class WorkflowContext:
         key = self._name(name or label(target))
         if self._keeper is not None:
             self._keeper.declare(self._run.key(key), f"{label(target)} {_digest(self.id, key, value)}")
+        self._hide(key, redact)
         return await self._run.do(
             target, value, name=key, timeout=timeout, priority=priority, attempts=attempts, returns=returns
         )
+
+    async def start(
+        self, workflow: str, value: object = None, *, name: str | None = None, priority: int | None = None
+    ) -> str:
+        """One step: starts a run of another workflow of the engine, which goes on by itself, and returns its id.
+
+        Args:
+            workflow: The name of the workflow.
+            value: Its input.
+            name: What the step is called. None: as the workflow. Default: None.
+            priority: That of the new run. None: that of this one. Default: None.
+
+        Raises:
+            StepFailed: the workflow does not take the input, or the run has no engine
+        """
+        key = self._name(name or workflow)
+        if self._keeper is None:
+            raise StepFailed(self.id, key, NeedsEngine(self._workflow, self._run.key(key)))
+        self._keeper.declare(self._run.key(key), f"start {workflow} {_digest(self.id, key, value)}")
+        target = starting(self._keeper, self._run, workflow, key, priority)
+        found: str = await self._run.do(target, value, name=key, returns=str)
+        return found
 
     async def gather(
         self,
@@ -115,9 +136,20 @@ class WorkflowContext:
         """Waits until `seconds` after the time at which the run came here first, in whatever process."""
         await self._run.sleep(seconds, name=self._name(name))
 
-    async def wait(self, signal: str, *, within: float | None = None, name: str | None = None) -> Any:
-        """Waits for a signal and returns its value. Raises StepTimeout after `within` seconds."""
-        key = self._run.key(self._name(name or f"wait {signal}"))
+    async def wait(
+        self,
+        signal: str,
+        *,
+        within: float | None = None,
+        name: str | None = None,
+        redact: str | Iterable[str] = (),
+    ) -> Any:
+        """Waits for a signal and returns its value, of which the paths `redact` are not shown. Raises StepTimeout after
+        `within` seconds.
+        """
+        called = self._name(name or f"wait {signal}")
+        self._hide(called, redact, signal)
+        key = self._run.key(called)
         came, value = await self._receive(key, f"signal {signal}", "signal", signal, within)
         if not came:
             raise StepTimeout(self.id, key, SignalLate(self.id, key, f"signal {signal!r}", within or 0.0))
@@ -168,7 +200,7 @@ class WorkflowContext:
         if self._keeper is None or self._run.path:
             raise NeedsEngine(self._workflow, self._run.key("continue_as_new"))
         read_value(self._workflow, self._takes, value)
-        raise ContinueAsNew(write(value))
+        raise ContinueAsNew(write(value, limit=self._keeper.max_value_bytes))
 
     def now(self) -> datetime:
         """The time at which the run came here first, in UTC."""
@@ -195,6 +227,18 @@ class WorkflowContext:
         """
         key = self._run.key(f"(version {change})")
         return self._keeper is None or self._keeper.first_with(key)
+
+    def _hide(self, name: str, redact: str | Iterable[str], signal: str | None = None) -> None:
+        """Has the result of a step shown without these paths. Raises ValueError."""
+        paths = (redact,) if isinstance(redact, str) else tuple(redact)
+        if not paths:
+            return
+        for each in paths:
+            path_steps(each)
+        self._run.hide({name: paths})
+        if self._keeper is not None:
+            step = whole(self._run.key(name))
+            self._keeper.hide(f"{step} {NOTE}", note_of({step: paths}, {} if signal is None else {signal: paths}))
 
     def _name(self, name: str) -> str:
         text_cell(name, "the name of a step")
@@ -277,6 +321,6 @@ def _type(hint: object) -> Any:
 
 def _digest(run: str, step: str, value: object) -> str:
     try:
-        return hashlib.sha256(encode(value)).hexdigest()[:16]
+        return hashlib.sha256(encode(value, limit=HIGHEST_LIMIT)).hexdigest()[:16]
     except ValueError as error:
         raise StepFailed(run, step, error) from error

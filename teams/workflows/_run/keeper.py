@@ -9,10 +9,7 @@ elsewhere sees the same values.
 from __future__ import annotations
 
 import asyncio
-import re
-from collections import deque
 from collections.abc import Awaitable, Callable, Iterable, Mapping
-from contextvars import Context
 from dataclasses import replace
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
@@ -21,19 +18,21 @@ from pydantic import ValidationError
 
 from actors.spi import ActorRef, ReplyTo, current_clock
 from teams._dispatch.gather import Gathered
-from teams._journal.codec import decode, encode, recorded, unrecorded
+from teams._journal.codec import HIGHEST_LIMIT, decode, enclosed, encode, recorded, unrecorded
 from teams._journal.errors import NotStorable, PayloadTooLarge
 from teams._journal.rows import Definition, EntryKind, InboxRow, JournalEntry, RunRow, Transacted, Unit, Written
 from teams._members.results import Outcome
 from teams._runs.pattern import Pattern
 from teams._runs.state import BEGAN, RunState
 from teams.errors import NoCapableAgent, StepFailed, StepTimeout
+from teams.workflows._graph.workflow import Workflow, definition_of
+from teams.workflows._run.continuing import ContinueAsNew
+from teams.workflows._run.limit import TimeLimit
+from teams.workflows._run.names import keyed, step_of, unkeyed
+from teams.workflows._run.passes import Passes
 from teams.workflows._run.transaction import StepTransaction, Transaction
 from teams.workflows._run.values import adapter, read, write, written
 from teams.workflows.errors import AgentMissing, Diverged, TakenOver, TooManyEntries
-
-if TYPE_CHECKING:
-    from teams.workflows._graph.workflow import Workflow
 
 MOST_ENTRIES = 50_000
 """Of a run. Its journal is read as a whole when it is taken up. What ends a step or the run is written all the same."""
@@ -41,53 +40,20 @@ CONTINUED = "(continued)"
 """The step of its parent that a run is of which goes on in its place."""
 IN_ONE_COMMIT = 3
 """Passes of the event loop in which the steps that an end makes ready may come into its commit."""
-_PART = re.compile(r"[/#\[~]")
-"""Ends the id of a step in the name of a part of it: `research/gather`, `review#2`, `sum[7]`, `pay~2/pause`."""
 OF_STEPS: frozenset[EntryKind] = frozenset(
     {"began", "done", "failed", "skipped", "slept", "asked", "answered", "signalled", "expired"}
 )
 """The kinds of entries that say that a step has begun or ended."""
-_ATTEMPT = re.compile(r"~(\d+)$")
 _STEPS = {"StepFailed": StepFailed, "StepTimeout": StepTimeout}
 
 _END = ("state", "result", "error", "ended_at", "retain_until", "waiting_for", "wake_at", "owner")
 """The columns that the end of a run sets."""
 
+if TYPE_CHECKING:
+    from teams.workflows._run.detached import DetachedRun
+
 EndState = Literal["done", "failed", "cancelled", "continued"]
 Writer = Callable[[Unit, ReplyTo], None]
-
-
-class Passes:
-    """Calls functions so many passes of the event loop later. One call of the loop is under way for all of them, which
-    is the code of no actor.
-    """
-
-    def __init__(self) -> None:
-        self._context = Context()
-        self._due: deque[list[Callable[[], object]]] = deque()
-        """For each pass that comes, what it calls."""
-
-    def after(self, passes: int, call: Callable[[], object]) -> None:
-        """Calls `call` in the pass with this number, 1 is the next."""
-        due = self._due
-        if not due:
-            asyncio.get_running_loop().call_soon(self._pass, context=self._context)
-        while len(due) < passes:
-            due.append([])
-        due[passes - 1].append(call)
-
-    def _pass(self) -> None:
-        calls = self._due.popleft()
-        if self._due:
-            asyncio.get_running_loop().call_soon(self._pass, context=self._context)
-        for each in calls:
-            try:
-                each()
-            except Exception as error:  # noqa: BLE001 - a defect of one run is not one of the others
-                loop = asyncio.get_running_loop()
-                loop.call_exception_handler(
-                    {"message": f"a run could not send what it wrote: {error}", "exception": error}
-                )
 
 
 class _Batch:
@@ -143,13 +109,15 @@ class DurableKeeper:
         passes: Passes,
         lost: Callable[[DurableKeeper, BaseException], object],
         waits: Callable[[DurableKeeper], object],
+        starts: Callable[[DetachedRun], Awaitable[str]],
         workflows: Mapping[str, Pattern],
         patterns: Mapping[str, Pattern],
         retain: Mapping[str, float | None],
+        max_value_bytes: int,
     ) -> None:
         """`now` is the wall clock in UTC microseconds. `lost` is called when the run cannot be kept any more, `waits`
-        whenever the run has come to wait for something that may take long. `retain` says for how many seconds an ended
-        run is kept, by its state.
+        whenever the run has come to wait for something that may take long. `starts` starts another run and returns its
+        id. `retain` says for how many seconds an ended run is kept, by its state.
         """
         self.row = row
         self._team: Callable[[str], Awaitable[ActorRef[Any]]] | None = None
@@ -158,20 +126,15 @@ class DurableKeeper:
         self.workflows = workflows
         self.patterns = patterns
         self._retain = retain
+        self.max_value_bytes = max_value_bytes
         self._now = now
         self._write = write
         self._passes = passes
         self._lost = lost
         self._waits = waits
+        self.starts = starts
         self._seq = 0
-        self._people: set[str] = set()
-        """The steps that wait for people."""
-        self._people_since = 0
-        self._with_people = 0
-        """Microseconds in which the run waited for people, up to `_people_since`."""
-        self._paused_at: int | None = None
-        self._held = 0
-        """Microseconds in which the run was paused, until it went on."""
+        self._limit = TimeLimit()
         self._entries: list[JournalEntry] = []
         self._taken: list[str] = []
         self._update: dict[str, Any] = {}
@@ -185,6 +148,8 @@ class DurableKeeper:
         self._kept: dict[str, JournalEntry] = {}
         self._declared: dict[str, str] = {}
         """What steps were when they began."""
+        self._hides: set[str] = set()
+        """The keys under which it is written what steps do not show."""
         self._places: dict[str, JournalEntry] = {}
         """Places of code to which the run came."""
         self.waiting: dict[str, LongWait] = {}
@@ -255,7 +220,7 @@ class DurableKeeper:
             case "began" | "asked":
                 self._began[key] = entry
                 if entry.kind == "asked":
-                    self._asks(key, entry.at)
+                    self._limit.asks(key, entry.at)
                 said = None if entry.body is None else decode(entry.body)
                 if isinstance(said, str):
                     self._declared[key] = said
@@ -263,7 +228,7 @@ class DurableKeeper:
                 self._noted[key] = entry
             case "done" | "failed" | "slept" | "signalled" | "answered" | "expired":
                 self._began.pop(key, None)
-                self._asks_no_more(key, entry.at)
+                self._limit.asks_no_more(key, entry.at)
                 self._stored[key] = entry
                 if entry.kind in ("signalled", "answered") and entry.body is not None:
                     taken = decode(entry.body)["id"]
@@ -288,7 +253,7 @@ class DurableKeeper:
                 self._noted = {k: each for k, each in self._noted.items() if not 0 < first <= each.seq}
                 self._kept = {k: each for k, each in self._kept.items() if not _failed(each)}
                 self.cancelled, self.undo_nothing = None, False
-                self._with_people, self._people_since, self._held = 0, entry.at, 0
+                self._limit.begin_again(entry.at)
 
     def _read_edited(self, entry: JournalEntry) -> None:
         said = decode(entry.body or b"{}")
@@ -300,22 +265,24 @@ class DurableKeeper:
     def _read_kept(self, key: str, entry: JournalEntry) -> None:
         said = decode(entry.body) if entry.body is not None else {}
         if "message" in said:
-            row = InboxRow(**{**said["message"], "body": encode(said["message"]["body"])})
+            row = InboxRow(**{**said["message"], "body": enclosed(said["message"]["body"])})
             self._inbox.append(row)
             self._journalled.add(row.id)
             del self._kept[key]
         elif "pause" in said:
-            self._paused_at = said["pause"]
+            self._limit.pause(said["pause"])
             del self._kept[key]
         elif "go_on" in said:
-            if self._paused_at is not None:
-                self._held, self._paused_at = self._held + said["go_on"] - self._paused_at, None
+            self._limit.go_on(said["go_on"])
             del self._kept[key]
         elif "cancel" in said:
             self.cancelled, self.undo_nothing = said["cancel"], not said["undo"]
             del self._kept[key]
         elif "place" in said:
             self._places[key] = self._kept.pop(key)
+        elif "redact" in said:
+            self._hides.add(key)
+            del self._kept[key]
         elif "undo" in said:
             self.undos.append(Undoable(said["step"], said["undo"], read(entry.body)["value"]))
             del self._kept[key]
@@ -323,8 +290,9 @@ class DurableKeeper:
     def restore(self, record: RunState, now: float) -> None:
         """Gives a new record what another process had kept. `now` is the runtime's clock."""
         for key, entry in self._began.items():
-            record.under_way[key] = now - (self._now() - entry.at) / 1e6
-            self.cut_off.add(key)
+            if key in self._declared:  # else it is a wait
+                record.under_way[key] = now - (self._now() - entry.at) / 1e6
+                self.cut_off.add(key)
         for key, entry in self._kept.items():
             record.kept[key] = self._unkept(entry, now)
         record.done = sum(each.kind == "done" for each in self._stored.values())
@@ -354,6 +322,11 @@ class DurableKeeper:
         if was is not None and was != said and not self.accepts:
             raise Diverged(self.row.id, step, was, said)
         self._declared[step] = said
+
+    def hide(self, key: str, body: Mapping[str, Any]) -> None:
+        if key not in self._hides:
+            self._hides.add(key)
+            self._add("kept", key, body=encode(body))
 
     def first(self, key: str) -> float:
         """The wall clock, in seconds since the epoch, when the run came to this place first."""
@@ -388,7 +361,7 @@ class DurableKeeper:
         error = outcome.error
         if error is None:
             try:
-                body, value = written(checked(outcome.value, returns), returns)
+                body, value = written(checked(outcome.value, returns), returns, self.max_value_bytes)
             except (NotStorable, PayloadTooLarge, ValidationError) as refused:
                 error = StepFailed(self.row.id, step, refused)
             else:
@@ -415,7 +388,7 @@ class DurableKeeper:
             self._seq += 1
             entry = JournalEntry(self.row.id, self._seq, "done", name, attempt, self._now(), None, None)
             decide = self.decides.get(step, _not_again)
-            work = StepTransaction(entry, function, value, returns, decide, current_clock().now)
+            work = StepTransaction(entry, function, value, returns, decide, current_clock().now, self.max_value_bytes)
             batch = self._transactions[step] = _Batch()
             batch.keeper = self
             self._in_flight.append(batch)
@@ -461,7 +434,7 @@ class DurableKeeper:
             said = {"able": value}
         else:
             return  # made again from the steps, as the items of a pipeline are
-        self._add("kept", key, body=write(said))
+        self._add("kept", key, body=write(said, limit=self.max_value_bytes))
 
     def _unkept(self, entry: JournalEntry, now: float) -> object:
         said = read(entry.body)
@@ -512,9 +485,9 @@ class DurableKeeper:
         if self.has_ended:
             return
         started = {} if self.row.started_at is not None else {"started_at": now}
-        if self._paused_at is not None:
+        if self._limit.paused:
             self._add("kept", "(go on)", body=encode({"go_on": now}))
-            self._held, self._paused_at = self._held + now - self._paused_at, None
+            self._limit.go_on(now)
         self.update(state="running", waiting_for=None, wake_at=None, owner=self.row.epoch, **started)
 
     def taken_up(self, now: int) -> None:
@@ -525,7 +498,7 @@ class DurableKeeper:
             or row.waiting_for is not None
             or row.wake_at is not None
             or row.started_at is None
-            or self._paused_at is not None
+            or self._limit.paused
         ):
             self.running(now)
 
@@ -539,8 +512,10 @@ class DurableKeeper:
 
     def pause(self) -> None:
         """The run stops where it is."""
-        self.paused, self._paused_at = True, self._now()
-        self._add("kept", "(pause)", body=encode({"pause": self._paused_at}))
+        now = self._now()
+        self.paused = True
+        self._limit.pause(now)
+        self._add("kept", "(pause)", body=encode({"pause": now}))
         self.set_aside()
         self.update(state="paused", waiting_for="resume", wake_at=None, owner=None)
 
@@ -600,20 +575,7 @@ class DurableKeeper:
     @property
     def deadline(self) -> int | None:
         """When the run has to be ended, in UTC microseconds. None: at no time, or not while it waits for people."""
-        if self.row.deadline is None or self._people:
-            return None
-        return self.row.deadline + self._with_people + self._held
-
-    def _asks(self, step: str, at: int) -> None:
-        if not self._people:
-            self._people_since = at
-        self._people.add(step)
-
-    def _asks_no_more(self, step: str, at: int) -> None:
-        if step in self._people:
-            self._people.remove(step)
-            if not self._people:
-                self._with_people += at - self._people_since
+        return self._limit.due(self.row.deadline)
 
     def ended(self, state: EndState, result: bytes | None, error: bytes | None) -> None:
         """Has the end of the run written. The first end counts."""
@@ -639,13 +601,18 @@ class DurableKeeper:
         self.publish(self._has_ended, last)
         self._schedule(1)
 
-    def continued(self, id: str, input: bytes) -> None:
-        """Has the end of the run written, and the begin of the one that goes on in its place. Signals that no step has
-        taken are told to that. The first end counts.
+    def continued(self, id: str, again: ContinueAsNew, workflow: Workflow | None) -> None:
+        """Has the end of the run written, and the begin of the one that goes on in its place, with this workflow; None:
+        that of this run. Signals that no step has taken are told to that. The first end counts.
         """
         if self.has_ended:
             return
         row, now = self.row, self._now()
+        if workflow is not None:
+            if self._definition is not None:
+                self._send()
+            self._definition = definition_of(workflow, now)
+            row = row._replace(version=workflow.version, total=len(workflow.graph.nodes))
         self._follow = row._replace(
             id=id,
             key=None,
@@ -653,7 +620,7 @@ class DurableKeeper:
             parent_step=CONTINUED,
             state="created",
             waiting_for="a slot",
-            input=input,
+            input=again.input,
             created_at=now,
             started_at=None,
             deadline=None if row.deadline is None else now + (row.deadline - row.created_at),
@@ -667,6 +634,9 @@ class DurableKeeper:
         self._inbox = [each for each in self._inbox if each.kind != "signal"]
         # Those that wait in the store go to the new run by themselves.
         self._told = [replace(each, id=f"{each.id}>{id}", run=id) for each in signals if each.id in self._journalled]
+        if again.step is not None:
+            self._add("began", again.step, body=encode("continue as new"))
+            self._add("done", again.step, 0.0, again.input)
         self.ended("continued", encode(id), None)
 
     def _has_ended(self, last: RunRow) -> None:
@@ -706,13 +676,13 @@ class DurableKeeper:
             return (False, None) if known.kind == "expired" else (True, decode(known.body or b"{}").get("value"))
         until = await self._until(step, what, within, asks)
         row = await self._wait(step, LongWait(what, until), fits)
-        self._asks_no_more(step, self._now())
+        self._limit.asks_no_more(step, self._now())
         if row is None:
             self._lived[step] = self._add("expired", step)
             return False, None
         value = None if row.body is None else decode(row.body)
         kind: EntryKind = "answered" if row.kind == "answer" else "signalled"
-        self._lived[step] = self._add(kind, step, body=encode({"id": row.id, "by": row.by, "value": value}))
+        self._lived[step] = self._add(kind, step, body=enclosed({"id": row.id, "by": row.by, "value": value}))
         if row.id not in self._journalled:
             self._taken.append(row.id)
         return True, value
@@ -726,7 +696,7 @@ class DurableKeeper:
             body = encode({"what": what, "until": until, "asks": asks})
             entry = self._add("began" if asks is None else "asked", step, body=body)
             if asks is not None:
-                self._asks(step, entry.at)
+                self._limit.asks(step, entry.at)
         self._lived[step] = entry
         await self.written()
         assert entry.body is not None
@@ -795,7 +765,7 @@ class DurableKeeper:
                 self._journalled.add(row.id)
                 body = None if row.body is None else decode(row.body)
                 said = {"id": row.id, "run": row.run, "kind": row.kind, "name": row.name, "by": row.by, "at": row.at}
-                self._add("kept", f"(message {row.id})", body=encode({"message": {**said, "body": body}}))
+                self._add("kept", f"(message {row.id})", body=enclosed({"message": {**said, "body": body}}))
                 self._taken.append(row.id)
 
     def undoable(self, step: str, node: str, value: object) -> None:
@@ -803,7 +773,9 @@ class DurableKeeper:
         if any(each.step == step for each in self.undos):
             return
         self.undos.append(Undoable(step, node, value))
-        self._add("kept", f"{step} (undo)", body=write({"undo": node, "step": step, "value": value}))
+        self._add(
+            "kept", f"{step} (undo)", body=write({"undo": node, "step": step, "value": value}, limit=3 * HIGHEST_LIMIT)
+        )
 
     # Edits
 
@@ -916,7 +888,7 @@ class DurableKeeper:
             unit = Unit(row.id, row.epoch, self._definition, None, entries, self._update, (), taken)
         else:
             told = tuple(self._told)
-            unit = Unit(row.id, row.epoch, None, None, entries, self._update, told, taken, self._follow)
+            unit = Unit(row.id, row.epoch, self._definition, None, entries, self._update, told, taken, self._follow)
         self._definition = self._follow = None
         batch = self._batch
         self._entries, self._taken, self._update, self._batch = [], [], {}, _Batch()
@@ -955,19 +927,3 @@ def _failed(entry: JournalEntry) -> bool:
 
 LOOK = 1.0
 """Seconds at most between two looks at the wall clock, which may be set while a run waits."""
-
-
-def step_of(name: str) -> str:
-    """The id of the step of the workflow that an entry is about."""
-    return _PART.split(name, maxsplit=1)[0]
-
-
-def keyed(step: str, attempt: int) -> str:
-    """The name of an attempt at a step within its run."""
-    return step if attempt <= 1 else f"{step}~{attempt}"
-
-
-def unkeyed(key: str) -> tuple[str, int]:
-    """The step and the attempt of a name within a run."""
-    found = _ATTEMPT.search(key) if "~" in key else None
-    return (key, 1) if found is None else (key[: found.start()], int(found.group(1)))

@@ -12,14 +12,15 @@ from collections.abc import Callable, Coroutine, Iterator, Mapping, MutableMappi
 from dataclasses import asdict
 from datetime import datetime
 from functools import partial
-from typing import Any
+from typing import Any, NoReturn
 
 from pydantic import ValidationError
 
-from teams._journal.codec import plain
-from teams._journal.errors import NotStorable
+from teams._journal.codec import encode, plain
+from teams._journal.errors import NotStorable, PayloadTooLarge
 from teams._journal.rows import InboxRow
 from teams._runs.context import RunContext, end_all
+from teams._runs.hidden import whole
 from teams._runs.pattern import Pattern, label
 from teams.errors import NotApproved, RunError, StepFailed, StepTimeout
 from teams.events import StepPassedOver, StepSkipped
@@ -31,6 +32,8 @@ from teams.workflows._graph.node import (
     RUN_FIELDS,
     AskPerson,
     CallFunction,
+    ContinueRun,
+    Detached,
     InTeam,
     Nested,
     Node,
@@ -43,10 +46,13 @@ from teams.workflows._language.evaluate import holds, value_of
 from teams.workflows._language.refs import MISSING, SKIPPED
 from teams.workflows._quality.domain import QUALITY, Scores
 from teams.workflows._quality.scoring import DECISION, DECISIONS, Quality
+from teams.workflows._run.continuing import ContinueAsNew
 from teams.workflows._run.course import GraphCourse
+from teams.workflows._run.detached import starting
 from teams.workflows._run.execution import CHOICE, ExecutionChoice, choice_of
+from teams.workflows._run.hidden import NOTE, note_of, signals_in
 from teams.workflows._run.keeper import DurableKeeper, checked
-from teams.workflows._run.values import adapter
+from teams.workflows._run.values import adapter, write
 from teams.workflows.errors import (
     AgentMissing,
     BadInput,
@@ -114,6 +120,7 @@ class _Player:
         self._input = value
 
     async def play(self) -> object:
+        self._hide()
         if self._edits is not None:
             self._edits.follow(self._edited)
         try:
@@ -128,11 +135,25 @@ class _Player:
             raise
         return self._result()
 
+    def _hide(self) -> None:
+        """What steps do not show. The store has it in the definition of a run, but not where the run plays another
+        pattern, which has this workflow inside.
+        """
+        run, graph = self._run, self._graph
+        paths = {node.id: node.redact for node in graph.nodes if node.redact}
+        if not paths:
+            return
+        run.hide(paths)
+        if self._keeper is not None and self._edits is None:
+            named = {whole(run.key(id)): each for id, each in paths.items()}
+            self._keeper.hide(whole(run.key(NOTE)), note_of(named, signals_in(graph)))
+
     # Edits
 
     def _edited(self, workflow: Workflow) -> None:
         """The run goes on with another graph, in which what has begun is the same."""
         self._workflow, self._graph = workflow, workflow.graph
+        self._hide()
         if self._begin_more is not None:
             self._begin_more()
 
@@ -325,6 +346,7 @@ class _Player:
 
     async def _loop(self, node: Node, env: Bindings, default: object) -> object:
         assert node.max_iterations is not None
+        run = self._run
         said: list[object] = []
         last: object = SKIPPED
         for number in range(1, node.max_iterations + 1):
@@ -334,8 +356,8 @@ class _Player:
             good = _is_approved(last) if node.until is None else self._decided(node, holds, node.until, own)
             if good:
                 return last
-            said.append(_feedback(last))
-        raise NotApproved(self._run.run, node.max_iterations, last, tuple(said))
+            said.append(_feedback(run.shown(node.id, last)))
+        raise NotApproved(run.run, node.max_iterations, run.shown(node.id, last), tuple(said))
 
     def _done(self, node: Node, env: Bindings, default: object, name: str) -> Coroutine[Any, Any, object]:
         """A step, and if it has a quality, until that is high enough."""
@@ -374,7 +396,7 @@ class _Player:
                     scores.low,
                     scores.missing,
                     number,
-                    result,
+                    run.shown(name, result),
                 )
             number += 1
             revision = Revision(self._input_of(node, env, default), scores, result, number)
@@ -401,6 +423,8 @@ class _Player:
         run, delay = self._run, None
         attempt = 1
         value = self._input_of(node, env, default) if revision is None else revision
+        if node.undo is not None and self._keeper is not None:
+            self._refuse_input(name, value if revision is None else revision.work, self._keeper.max_value_bytes)
         while True:
             key = name if attempt == 1 else f"{name}~{attempt}"
             if self._keeper is not None and node.retry is not None:
@@ -424,6 +448,13 @@ class _Player:
                     self._undoable(node, name, value if revision is None else revision.work, result)
                 return result
 
+    def _refuse_input(self, name: str, value: object, limit: int) -> None:
+        """What a step gets that can be undone is written down; it must not be too large when the step is done."""
+        try:
+            encode(value, limit=limit, path="$input")
+        except NotStorable as error:
+            raise StepFailed(self._run.run, self._run.key(name), error) from error
+
     def _delay(
         self, retry: RetryOptions | None, error: BaseException, attempt: int, previous: float | None
     ) -> float | None:
@@ -440,9 +471,13 @@ class _Player:
     def _do(self, node: Node, env: Bindings, value: object, name: str) -> Coroutine[Any, Any, object]:
         target = node.target
         if target is None:
-            if not isinstance(node.what, Nested):
-                return self._do_here(node, env, value, name)
-            target = self._registered(node.what.workflow)
+            match node.what:
+                case Nested(workflow):
+                    target = self._registered(workflow)
+                case Detached(workflow):
+                    target = starting(self._needs_engine(name), self._run, workflow, name, node.priority)
+                case _:
+                    return self._do_here(node, env, value, name)
         if node.effects == "at_most_once":
             self._refuse_uncertain(name)
         elif node.effects == "transaction":
@@ -476,6 +511,8 @@ class _Player:
             case Sleep(seconds, until):
                 await run.sleep(self._seconds(node, env, seconds, until), name=name)
                 return None
+            case ContinueRun(input):
+                self._continue(name, self._decided(node, input.render, env))
         raise AssertionError(node.what)
 
     def _registered(self, name: str) -> Pattern:
@@ -523,6 +560,19 @@ class _Player:
         if ask.default is None:
             raise self._late(name, "an answer", node.timeout)
         return ask.default
+
+    def _continue(self, name: str, value: object) -> NoReturn:
+        """Ends the run; another one of the same workflow goes on with this input."""
+        keeper, key = self._needs_engine(name), self._run.key(name)
+        if self._edits is None:
+            raise StepFailed(self._run.run, key, NeedsEngine(self._workflow.name, key))
+        try:
+            read_input(keeper.workflows.get(self._workflow.name, self._workflow), value)
+            input = write(value, limit=keeper.max_value_bytes)
+        except (BadInput, NotStorable, PayloadTooLarge) as error:
+            raise StepFailed(self._run.run, key, error) from error
+        self._over()
+        raise ContinueAsNew(input, key)
 
     async def _receive(
         self, node: Node, name: str, what: str, kind: str, wanted: str, asks: object = None

@@ -12,7 +12,7 @@ from teams.patterns import Approved, Rejected
 from teams.workflows._graph.graph import Graph
 from teams.workflows._quality.domain import QUALITY, Scores, is_of_quality
 from teams.workflows._quality.scoring import DECISION
-from teams.workflows._run.keeper import keyed
+from teams.workflows._run.names import keyed
 from teams.workflows._run.progress import ENDINGS, base_of, has_parts
 from teams.workflows._run.stream_events import (
     ArtifactMade,

@@ -10,12 +10,12 @@ import asyncio
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
-from actors.spi import Actor, ActorDeadError, ActorRef, finish, sleep
+from actors.spi import TEXT, Actor, ActorDeadError, ActorRef, described, finish, sleep
 from supervisors.spi import SupervisorRef
 from teams._dispatch.ask import asked
 from teams._dispatch.messages import AwaitPart, EndRun
 from teams._journal.codec import decode, encode, recorded
-from teams._journal.errors import NotStorable
+from teams._journal.errors import NotStorable, RecordedError
 from teams._journal.rows import new_run_id
 from teams._members.results import Outcome
 from teams._runs.context import RunContext
@@ -25,7 +25,7 @@ from teams._runs.state import RunState, cancelled
 from teams.errors import RunCancelled, RunError, RunFailed, StepFailed
 from teams.events import RunBegan, RunEnded, RunEvent
 from teams.workflows._graph.workflow import Workflow
-from teams.workflows._run.code import ContinueAsNew
+from teams.workflows._run.continuing import ContinueAsNew
 from teams.workflows._run.deadline import Deadline, Looks
 from teams.workflows._run.keeper import DurableKeeper, Undoable
 from teams.workflows._run.values import written
@@ -196,13 +196,14 @@ class DurableRun(Actor):
             context.call_off("", "its run goes on in another one")
         elif outcome.error is None:
             try:
-                body, value = written(outcome.value, getattr(record.pattern, "returns", None))
+                body, value = written(outcome.value, getattr(record.pattern, "returns", None), keeper.max_value_bytes)
                 outcome = Outcome(value)
             except NotStorable as error:
                 outcome = Outcome(error=RunFailed(record.id, StepFailed(record.id, "(result)", error), record.partial))
         if again is not None:
             following = new_run_id(round(self.runtime.clock.wall() * 1e6), self.runtime.random)
-            keeper.continued(following, again.input)
+            now_known = keeper.workflows.get(keeper.row.workflow)
+            keeper.continued(following, again, now_known if isinstance(now_known, Workflow) else None)
             self._tell(RunContinued, self.runtime.now(), following)
         elif outcome.error is None:
             keeper.ended("done", body, None)
@@ -246,7 +247,13 @@ def failure(error: BaseException) -> bytes:
     while isinstance(cause, RunFailed | StepFailed) and isinstance(cause.error, Exception):
         cause = cause.error
     step = next((each.step for each in _chain(error) if isinstance(each, StepFailed)), None)
-    text = error.reason if isinstance(error, RunCancelled) else str(error)
+    if isinstance(error, RunCancelled):
+        text = error.reason
+    elif isinstance(error, RunFailed) and step is not None:
+        what = cause.describe() if isinstance(cause, RecordedError) else described(cause, TEXT)
+        text = f"step {step} failed: {what}"
+    else:
+        text = str(error)
     return encode({"type": type(error).__name__, "text": text, "step": step, "cause": decode(recorded(cause))})
 
 

@@ -45,6 +45,8 @@ class StepTransaction(NamedTuple):
     """After how many seconds the step is tried again if it fails with this error; None: not again."""
     now: Callable[[], float]
     """Seconds, for the duration."""
+    limit: int
+    """The most bytes of its result."""
 
     def __call__(self, connection: Any) -> JournalEntry:
         """Does the step. Raises what the function raises, and NotStorable or PayloadTooLarge for its result."""
@@ -53,7 +55,7 @@ class StepTransaction(NamedTuple):
         result = self.function(Transaction(self.value, connection, f"{entry.run}:{entry.step}"))
         reads = adapter(self.returns)
         try:
-            body, _ = written(result if reads is None else reads.validate_python(result), self.returns)
+            body, _ = written(result if reads is None else reads.validate_python(result), self.returns, self.limit)
         except ValidationError as error:
             raise NotStorable("$", str(error)) from error
         return self._made("done", body, began)

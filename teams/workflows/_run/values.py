@@ -13,7 +13,7 @@ from pydantic import TypeAdapter
 from pydantic_core import to_json
 
 from teams._dispatch.gather import Failed
-from teams._journal.codec import LIMIT, decode, encode, recorded, unrecorded
+from teams._journal.codec import LIMIT, decode, enclosed, encode, recorded, unrecorded
 from teams._journal.errors import NotReadable, NotStorable
 from teams._journal.rows import JournalEntry
 from teams._members.handoff import Decline
@@ -58,9 +58,9 @@ def adapter(returns: Any) -> TypeAdapter[Any] | None:
     return None if returns is None else _adapter(returns)
 
 
-def write(value: object, returns: Any = None) -> bytes:
-    """A value as JSON. Raises NotStorable, PayloadTooLarge."""
-    return encode(_said(value, "$")) if returns is None else encode(value, _adapter(returns))
+def write(value: object, returns: Any = None, limit: int = LIMIT) -> bytes:
+    """A value as JSON, of at most so many bytes. Raises NotStorable, PayloadTooLarge."""
+    return encode(_said(value, "$"), limit=limit) if returns is None else encode(value, _adapter(returns), limit=limit)
 
 
 def read(data: bytes | None, returns: Any = None) -> Any:
@@ -70,13 +70,13 @@ def read(data: bytes | None, returns: Any = None) -> Any:
     return _restored(decode(data)) if returns is None else decode(data, _adapter(returns))
 
 
-def written(value: object, returns: Any = None) -> tuple[bytes, Any]:
+def written(value: object, returns: Any = None, limit: int = LIMIT) -> tuple[bytes, Any]:
     """A value as JSON, and as another process reads it. Raises NotStorable, PayloadTooLarge."""
     if returns is None and _is_simple(value):
         data = to_json(value)
-        if len(data) <= LIMIT:
+        if len(data) <= limit:
             return data, dict(value) if type(value) is dict else value
-    data = write(value, returns)
+    data = write(value, returns, limit)
     try:
         return data, read(data, returns)
     except NotReadable as error:
@@ -162,8 +162,8 @@ def artifacts_of(entry: JournalEntry) -> Iterator[tuple[bytes, MadeArtifact]]:
     if entry.kind == "done" and entry.body is not None and b'"Artifact"' in entry.body:
         for name, kind, data in _artifacts(decode(entry.body)):
             step = entry.step if entry.attempt <= 1 else f"{entry.step}~{entry.attempt}"
-            made = MadeArtifact(entry.run, step, name, kind, _restored(data), len(encode(data)), entry.at / 1e6)
-            yield encode([name, kind, data]), made
+            made = MadeArtifact(entry.run, step, name, kind, _restored(data), len(enclosed(data)), entry.at / 1e6)
+            yield enclosed([name, kind, data]), made
 
 
 def _artifacts(written: Any) -> Iterator[tuple[str, str, Any]]:

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator, Sequence
 from teams._journal.codec import decode
 from teams._journal.memory import Tables
 from teams._journal.rows import ENDED, JournalEntry, Known, RunRow, Written
+from teams.workflows._run.keeper import CONTINUED
 from teams.workflows.testing._disk import Disk
 from teams.workflows.testing._errors import PromiseBroken
 from teams.workflows.testing._sketch import Ledger
@@ -29,6 +30,7 @@ def judge(disk: Disk, tables: Tables, ledger: Ledger) -> None:
         ("8 one key a step", one_key(ledger)),
         ("12 one run a key", one_run_a_key(tables)),
         ("14 signals once, in order", signals(tables)),
+        ("12 one run goes on", goes_on(tables)),
     ):
         _raise(now, promise, found)
     for id, row in tables.runs.items():
@@ -110,6 +112,14 @@ def one_run_a_key(tables: Tables) -> Iterator[str]:
     for (flow, key), count in keys.items():
         if count > 1:
             yield f"{flow} has {count} runs with the key {key!r}"
+
+
+def goes_on(tables: Tables) -> Iterator[str]:
+    """A run that another goes on for has just that one, and no other run has one."""
+    found = {row.id: decode(row.result or b"null") for row in tables.runs.values() if row.state == "continued"}
+    made = sorted((row.parent, row.id) for row in tables.runs.values() if row.parent_step == CONTINUED)
+    if made != sorted(found.items()):
+        yield f"{found} say that they are continued, and {made} go on"
 
 
 def signals(tables: Tables) -> Iterator[str]:
@@ -224,6 +234,25 @@ def undone_in_reverse(row: RunRow, entries: Sequence[JournalEntry]) -> Iterator[
         yield f"undone in the order {undone}"
 
 
+def left_done(entries: Sequence[JournalEntry]) -> list[str]:
+    """The steps that can be undone, are done, and are not undone."""
+    left: dict[str, None] = {}
+    for entry in entries:
+        said = None if entry.body is None else decode(entry.body)
+        if entry.kind == "kept" and isinstance(said, dict) and "undo" in said and "step" in said:
+            left[said["step"]] = None
+        elif entry.kind == "done" and entry.step.endswith("/undo"):
+            left.pop(entry.step.removesuffix("/undo"), None)
+    return [*left]
+
+
+def undone_when_cancelled(row: RunRow, entries: Sequence[JournalEntry]) -> Iterator[str]:
+    """Of a run that was cancelled, and not at once, nothing is left done that can be undone."""
+    orders = [decode(entry.body or b"{}") for entry in entries if entry.step == "(cancel)"]
+    if row.state == "cancelled" and orders and orders[-1]["undo"] and (left := left_done(entries)):
+        yield f"it was cancelled, and is not undone: {left}"
+
+
 def chosen_once(row: RunRow, entries: Sequence[JournalEntry]) -> Iterator[str]:
     """What was decided, a rule or how steps run, is not decided again."""
     decided: dict[str, JournalEntry] = {}
@@ -242,5 +271,6 @@ RUNS: dict[str, Check] = {
     "5 begun and ended": begun_and_ended,
     "13 timers": timers,
     "11 undone in reverse": undone_in_reverse,
+    "11 undone when cancelled": undone_when_cancelled,
 }
 """What holds of each run."""

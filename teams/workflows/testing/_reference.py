@@ -49,6 +49,8 @@ def expected(sketch: Sketch, value: Mapping[str, Any], said: Mapping[str, object
     if sketch.chain:
         done = [each for each in results.values() if each is not SKIPPED]
         return Expected("done", done[-1] if done else value)
+    if sketch.again is not None:
+        return Expected("done", None)  # the step that would end the run comes last, and was skipped
     used = {name for piece in sketch.pieces for name in piece.uses}
     sinks = [piece.id for piece in sketch.pieces if piece.id not in used]
     if len(sinks) == 1:

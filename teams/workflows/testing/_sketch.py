@@ -27,6 +27,10 @@ WORKER, UNDOER = "worker", "undoer"
 TRIES = 30
 """How often work is tried again that was lost with its member."""
 MODULUS = 997
+LAST_INPUT: Mapping[str, Any] = {"never": False}
+"""The input of a run that no other goes on for."""
+AGAIN = "again"
+"""The step that ends a run, and has another one go on."""
 
 
 class Hopeless(ValueError):
@@ -76,6 +80,13 @@ class Sketch:
     name: str = "flow"
     auto: bool = False
     """Whether the engine chooses how the steps run."""
+    again: int | None = None
+    """After so many pieces a run goes on in a new one, once. In a DAG after all of them. None: it does not."""
+
+    @property
+    def input(self) -> Mapping[str, Any]:
+        """The input of a run."""
+        return {**LAST_INPUT, "first": True} if self.again is not None else LAST_INPUT
 
     def node(self, piece: Piece) -> Node:
         """A step of the workflow."""
@@ -89,6 +100,9 @@ class Sketch:
     def build(self) -> Workflow:
         """The workflow."""
         steps = [self.node(each) for each in self.pieces]
+        if self.again is not None:
+            after = () if self.chain else [each.id for each in self.pieces[: self.again]]
+            steps.insert(self.again, builder.continue_as_new(AGAIN, LAST_INPUT, when="$input.first", after=after))
         execution: Execution = "auto" if self.auto else "ready"
         if self.chain:
             return builder.workflow(self.name, *steps, execution=execution)

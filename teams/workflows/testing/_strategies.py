@@ -40,6 +40,7 @@ def sketches(
     failing: bool = True,
     undoing: bool = True,
     once: bool = False,
+    again: bool = True,
 ) -> SearchStrategy[Sketch]:
     """Small workflows: chains and DAGs of at most `most` steps of these kinds.
 
@@ -49,6 +50,7 @@ def sketches(
         failing: Whether some fail, with every `on_failure`. Default: True.
         undoing: Whether some have an undo. Default: True.
         once: Whether some may be done once at most. Default: False.
+        again: Whether some have a run go on in a new one. Default: True.
     """
     with needs_extra():
         from hypothesis import strategies as st
@@ -82,7 +84,10 @@ def sketches(
                     once and kind == "work" and draw(st.booleans()),
                 )
             )
-        return Sketch(tuple(pieces), draw(st.booleans()), auto=draw(st.booleans()))
+        chain = draw(st.booleans())
+        goes_on = again and draw(st.integers(0, 3)) == 3
+        again_at = (draw(st.integers(0, count)) if chain else count) if goes_on else None
+        return Sketch(tuple(pieces), chain, auto=draw(st.booleans()), again=again_at)
 
     return sketches()
 

@@ -20,18 +20,18 @@ from teams._journal.memory import Tables
 from teams._journal.rows import ENDED, RunRow
 from teams._journal.store import Durability, Store
 from teams.workflows._engine.engine import engine
+from teams.workflows._engine.listeners import follower
 from teams.workflows._engine.ref import EngineRef, WorkflowRun
 from teams.workflows._graph.file import workflow_from
 from teams.workflows.testing._disk import Disk
 from teams.workflows.testing._errors import PromiseBroken
 from teams.workflows.testing._faults import DiskFault
-from teams.workflows.testing._judge import judge, released
+from teams.workflows.testing._judge import judge, left_done, released
 from teams.workflows.testing._processes import Processes
 from teams.workflows.testing._reference import Expected, expected
-from teams.workflows.testing._sketch import Ledger, Sketch
+from teams.workflows.testing._sketch import LAST_INPUT, Ledger, Sketch
 
 EngineDeed = Literal["start", "say", "cancel", "cancel_now", "pause", "resume", "edit"]
-INPUT = {"never": False}
 SAID = 7
 """What a signal carries."""
 ANSWER = "yes"
@@ -64,8 +64,8 @@ class Heard:
     cancelled: set[int] = field(default_factory=set)
     """Runs whose cancellation was acknowledged."""
     asked_to_cancel: set[int] = field(default_factory=set)
-    said: set[tuple[int, str]] = field(default_factory=set)
-    """Runs and steps of which a signal or an answer was acknowledged."""
+    said: set[tuple[str, str]] = field(default_factory=set)
+    """Ids of runs and steps of which a signal or an answer was acknowledged."""
     edited: set[tuple[int, str]] = field(default_factory=set)
     """Runs and steps of which an edit was acknowledged."""
 
@@ -134,7 +134,7 @@ class World:
 
 def _expects(sketch: Sketch) -> Expected:
     said = {each.id: SAID if each.kind == "wait" else ANSWER for each in sketch.pieces}
-    return expected(sketch, INPUT, said)
+    return expected(sketch, LAST_INPUT, said)
 
 
 def _few_awake(sim: Simulation, engines: int) -> bool:
@@ -186,6 +186,9 @@ class _Play:
             found = Expected(row.state, None if row.result is None else decode(row.result))
             if any(each.once for each in self._world.sketch.pieces) and found.state == "failed":
                 continue  # its work was lost with its member
+            left = left_done(self._disk.durable.entries.get(row.id, ())) if wanted.undoes else []
+            if left:
+                raise PromiseBroken(self._sim.now, "11 undone", f"run {number} failed, and is not undone: {left}")
             if (found.state, found.result) != (wanted.state, wanted.result):
                 why = None if row.error is None else decode(row.error)["text"]
                 raise PromiseBroken(
@@ -199,17 +202,19 @@ class _Play:
         """The sketch of a run after its edits. Raises PromiseBroken: an edit is not whole, or was forgotten."""
         sketch, tables = self._world.sketch, self._disk.durable
         made: set[str] = set()
-        for entry in tables.entries.get(row.id, ()):
-            said = decode(entry.body or b"{}")
-            if entry.kind == "edited" and said["edit"] is not None:
-                sketch = sketch.edited(said["added"], said["replaced"])
-                made |= {*said["added"], *said["replaced"]}
+        for each in self._chain(tables, number):
+            sketch = self._world.sketch  # a run that goes on for another one is not edited
+            for entry in tables.entries.get(each.id, ()):
+                if entry.kind == "edited" and (said := decode(entry.body or b"{}"))["edit"] is not None:
+                    sketch = sketch.edited(said["added"], said["replaced"])
+                    made |= {*said["added"], *said["replaced"]}
         for run, step in self.heard.edited:
             if run == number and step not in made:
                 raise PromiseBroken(self._sim.now, "16 edits", f"run {number} has no {step}, which was acknowledged")
         definition = tables.definitions[row.workflow, row.version]
         flow = workflow_from(json.loads(definition.body))  # raises for a cycle
-        if flow.body != sketch.build().body or row.total != len(sketch.pieces):
+        wanted = sketch.build()
+        if flow.body != wanted.body or row.total != len(wanted.graph.nodes):
             raise PromiseBroken(self._sim.now, "16 edits", f"run {number} has {row.total} steps: {flow}, not {sketch}")
         return sketch
 
@@ -229,7 +234,7 @@ class _Play:
             return
         match line.deed:
             case "say":
-                self._say(run, line.run, line.step)
+                self._say(run, line.step)
             case "edit":
                 self._edit(run, line.run, line.step)
             case "cancel" | "cancel_now":
@@ -240,7 +245,8 @@ class _Play:
                 self._then(run.resume(), lambda _: None)
 
     def _start(self, ref: EngineRef, number: int) -> None:
-        future = ref.start_workflow(self._world.sketch.name, INPUT, key=f"run-{number}")
+        sketch = self._world.sketch
+        future = ref.start_workflow(sketch.name, sketch.input, key=f"run-{number}")
         self._then(future, lambda run: self._acknowledged(number, run.id))
 
     def _acknowledged(self, number: int, id: str) -> None:
@@ -248,10 +254,10 @@ class _Play:
         if before != id:
             raise PromiseBroken(self._sim.now, "one run a key", f"run {number} is {before} and {id}")
 
-    def _say(self, run: WorkflowRun, number: int, step: str) -> None:
+    def _say(self, run: WorkflowRun, step: str) -> None:
         piece = next(each for each in self._world.sketch.pieces if each.id == step)
         future = run.signal(f"signal-{step}", SAID) if piece.kind == "wait" else run.answer(step, ANSWER)
-        self._then(future, lambda _: self.heard.said.add((number, step)))
+        self._then(future, lambda _: self.heard.said.add((run.id, step)))
 
     def _edit(self, run: WorkflowRun, number: int, step: str) -> None:
         sketch = self._world.sketch
@@ -282,18 +288,19 @@ class _Play:
             if number not in self.heard.started:
                 self._start(ref, number)
             elif not self._has_ended(number):
-                self._insist_on(ref.workflow_run(self.heard.started[number]), number)
+                row = self._row(number)
+                if row is not None:
+                    self._insist_on(ref.workflow_run(row.id), number, row)
 
-    def _insist_on(self, run: WorkflowRun, number: int) -> None:
-        row = self._row(number)
+    def _insist_on(self, run: WorkflowRun, number: int, row: RunRow) -> None:
         if number in self.heard.asked_to_cancel and number not in self.heard.cancelled:
             self._then(run.cancel(), lambda _: self.heard.cancelled.add(number))
         for piece in self._world.sketch.pieces:
-            if piece.kind in ("wait", "ask") and (number, piece.id) not in self.heard.said:
-                self._say(run, number, piece.id)
-        if row is not None and row.state in ("paused", "blocked"):
+            if piece.kind in ("wait", "ask") and (row.id, piece.id) not in self.heard.said:
+                self._say(run, piece.id)
+        if row.state in ("paused", "blocked"):
             self._then(run.resume(), lambda _: None)
-        if row is not None and row.state == "blocked" and any(each.once for each in self._world.sketch.pieces):
+        if row.state == "blocked" and any(each.once for each in self._world.sketch.pieces):
             self.heard.asked_to_cancel.add(number)
 
     # What is known
@@ -303,9 +310,19 @@ class _Play:
         return None if id is None else ref.workflow_run(id)
 
     def _row(self, number: int) -> RunRow | None:
-        tables = self._disk.volatile
+        """The row of a run; where others go on for it, of the last of them."""
+        found = self._chain(self._disk.volatile, number)
+        return found[-1] if found else None
+
+    def _chain(self, tables: Tables, number: int) -> list[RunRow]:
+        """The rows of a run, and of those that go on for it."""
         id = tables.keys.get((self._world.sketch.name, f"run-{number}"))
-        return None if id is None else tables.runs[id]
+        found = []
+        while id is not None:
+            row = tables.runs[id]
+            found.append(row)
+            id = follower(row)
+        return found
 
     def _has_ended(self, number: int) -> bool:
         row = self._row(number)

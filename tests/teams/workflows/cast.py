@@ -74,10 +74,11 @@ def played(
     faults: tuple[DiskFault, ...] = (),
     plan: FaultPlan | None = None,
     tables: Tables | None = None,
+    seed: int = 0,
     **options: Any,
 ) -> Iterator[Scene]:
     """An engine on a disk of the simulation."""
-    with simulation(plan) as sim:
+    with simulation(plan, seed=seed) as sim:
         disk = Disk(sim, *faults, tables=tables)
         opened = disk.opened_by(disk.process())
         yield Scene(sim, sim.start(engine("eng", *parts, store=opened, **options)), disk, opened)

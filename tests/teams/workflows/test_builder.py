@@ -28,6 +28,7 @@ from teams.workflows import (
     Workflow,
     ask,
     at_least,
+    continue_as_new,
     do,
     in_team,
     nested,
@@ -398,6 +399,37 @@ BAD: dict[str, tuple[Callable[[], object], list[str]]] = {
         ["w: has steps and tasks: give one of them"],
     ),
     "no steps": (lambda: workflow("w"), ["w: has no steps"]),
+    "a step after one that ends the run": (
+        lambda: workflow("w", continue_as_new("a", {}), do("b", "x")),
+        ["w/a: continue_as_new: 'b' would never begin; give it a condition, or have nothing come after it"],
+    ),
+    "steps beside one that ends the run": (
+        lambda: workflow("w", tasks=[continue_as_new("a", "$b"), *(do(each, "x") for each in "bcdefg")]),
+        ["w/a: continue_as_new: 'c', 'd', 'e' and 2 more may be under way when it ends the run; name them in after"],
+    ),
+    "a step below one that ends the run": (
+        lambda: workflow("w", tasks=[continue_as_new("a", {}), do("b", "x", after="a")]),
+        ["w/a: continue_as_new: 'b' would never begin; give it a condition, or have nothing come after it"],
+    ),
+    "time of a step that ends the run": (
+        lambda: continue_as_new("a", {}, timeout=3),  # type: ignore[call-arg]
+        [
+            "step 'a': timeout: ending a run takes no time; give a timeout to the workflow",
+        ],
+    ),
+    "input of the next run": (
+        lambda: continue_as_new("a", {"b": object()}),
+        ["step 'a': continue_as_new.b: must be a string, a number, true, false, null, a list or a mapping, got object"],
+    ),
+    "a workflow that ends its run as a step": (
+        lambda: do("a", sequential(workflow("w", continue_as_new("b", {})))),
+        [
+            (
+                "step 'a': workflow 'w' ends its run with continue_as_new, so it cannot be a step of another one; "
+                "start a run of it"
+            )
+        ],
+    ),
     "not steps": (
         lambda: workflow("w", "classify", do("a", "x")),  # type: ignore[arg-type]
         ["w/1: must be a step, such as do('id', target), got 'classify'"],
@@ -438,6 +470,13 @@ BAD: dict[str, tuple[Callable[[], object], list[str]]] = {
             "step 'a': question: must not be empty, got ''",
             "step 'a': person: must be a printable string, got ''",
             "step 'a': default: 'nope' is not one of the options; did you mean 'no'?",
+        ],
+    ),
+    "options as YAML reads yes and no": (
+        lambda: ask("a", "sure?", options=[True, False]),  # type: ignore[list-item]
+        [
+            "step 'a': options: must be a printable string, got True; in YAML, put yes, no, on and off in quotes",
+            "step 'a': options: must be a printable string, got False; in YAML, put yes, no, on and off in quotes",
         ],
     ),
     "each of no numbers": (
@@ -590,6 +629,7 @@ DIFFERENT: list[Node] = [
     nested("a", workflow("x", do("a", "y"))),
     in_team("a", "x", "p"),
     in_team("a", "x", [{"role": "p", "action": "q"}]),
+    nested("a", "x", detached=True),
     wait("a", "x"),
     wait("a", "x", on_timeout="skip"),
     ask("a", "x"),
@@ -597,6 +637,8 @@ DIFFERENT: list[Node] = [
     ask("a", "x", person="y"),
     sleep("a", 1),
     sleep("a", until="$input"),
+    continue_as_new("a", "x"),
+    continue_as_new("a", "$input"),
     do("a", "x", input="$input"),
     do("a", "x", when="true"),
     do("a", "x", each="$input"),

@@ -34,7 +34,7 @@ def again(scene: Scene, *parts: Any) -> Any:
     assert scene.disk is not None
     tables = copy.deepcopy(scene.disk.durable)
     tables.engines.clear()
-    return played(*parts, tables=tables)
+    return played(*parts, tables=tables, seed=1)  # its ids are others
 
 
 class Order(BaseModel):

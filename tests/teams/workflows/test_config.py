@@ -31,6 +31,7 @@ DOCUMENTED = {
 SAID: dict[str, tuple[str, Any]] = {
     "store": ("sqlite:///{}.db", "sqlite:///{}.db"),
     "max_concurrent_workflows": ("{}", 0),
+    "max_value_bytes": ("{}", 0),
     "default_timeout": ("{}s", 0.0),
     "parallel_threshold": ("{}", 0),
 }

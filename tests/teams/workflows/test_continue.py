@@ -10,8 +10,21 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from supervisors import SpecError
 from teams import member
-from teams.workflows import WorkflowContext, coded, do, nested, sleep, workflow
+from teams.workflows import (
+    RunContinued,
+    Workflow,
+    WorkflowContext,
+    coded,
+    continue_as_new,
+    do,
+    engine,
+    nested,
+    sleep,
+    wait,
+    workflow,
+)
 from teams.workflows._run import keeper
 from teams.workflows.testing import DiskFault, FailCommit, UnknownCommit
 from tests.teams.workflows.cast import Scene, failure, kinds, played
@@ -134,6 +147,96 @@ def test_a_run_that_was_continued_is_not_tried_again() -> None:
         run.get(timeout=100)
         with pytest.raises(Exception, match="continued"):
             run.retry().get()
+
+
+# A workflow of steps
+
+
+async def add(value: dict[str, int]) -> dict[str, int]:
+    await asyncio.sleep(1)
+    return {"number": value["number"] + 1}
+
+
+adder = member("adder", add)
+
+
+def counting(*, chain: bool = True) -> Workflow:
+    """Counts to three, one a run."""
+    add = do("add", "adder")
+    last = continue_as_new("next", "$add", when="$add.number < 3", after=() if chain else "add")
+    return workflow("counting", add, last, output="counted to ${add.number}")
+
+
+def test_a_step_has_its_run_go_on_in_a_new_one() -> None:
+    with played(adder, counting()) as scene:
+        told: list[RunContinued] = []
+        scene.sim.runtime.events.subscribe(told.append, RunContinued)
+        assert scene.result("counting", {"number": 0}, key="k", priority=7) == "counted to 3"
+        rows = scene.eng.workflow_runs(limit=100).get()[::-1]
+        assert [(each.state, each.key, each.input) for each in rows] == [
+            ("continued", "k", b'{"number":0}'),
+            ("continued", None, b'{"number":1}'),
+            ("done", None, b'{"number":2}'),
+        ]
+        assert [(each.run, each.next) for each in told] == [(rows[0].id, rows[1].id), (rows[1].id, rows[2].id)]
+        first = scene.eng.workflow_run(rows[0].id)
+        entries = [(each.kind, each.step) for each in first.history().get()]
+        assert entries == [
+            ("began", "add"),
+            ("done", "add"),
+            ("began", "next"),
+            ("done", "next"),
+            ("ended", ""),
+        ]
+        status = first.status().get()
+        assert (status.state, status.done, status.percentage, status.continued_as) == ("continued", 2, 100, rows[1].id)
+
+
+def test_a_step_of_a_graph_ends_the_run_when_all_others_have_ended() -> None:
+    with played(adder, counting(chain=False)) as scene:
+        assert scene.result("counting", {"number": 0}) == "counted to 3"
+
+
+def test_a_step_of_a_chain_by_data_ends_the_run_after_all_before_it() -> None:
+    last = continue_as_new("next", "$add", when="$add.number < 3")
+    flow = workflow("counting", do("add", "adder"), do("other", "adder"), last, do("end", "adder"), execution="auto")
+    assert set(flow.graph.needs("next")) >= {"add", "other"}
+    assert "next" in flow.graph.needs("end")
+    with played(adder, flow) as scene:
+        assert scene.result("counting", {"number": 0}) == {"number": 5}
+
+
+def test_the_run_that_goes_on_has_the_workflow_of_the_engine() -> None:
+    old = workflow("flow", wait("go", "go"), continue_as_new("next", {}))
+    new = workflow("flow", do("said", "worker", input="new"))
+    with played(worker, old) as scene:
+        run = scene.start("flow")
+        scene.sim.advance(5)
+        later = again(scene, worker, new)
+    with later as scene:
+        run = scene.eng.workflow_run(run.id)
+        run.signal("go").get()
+        assert run.get(timeout=100) == "new"
+        found = {each.state: (each.version, each.total) for each in scene.eng.workflow_runs().get()}
+        assert found == {"continued": (old.version, 2), "done": (new.version, 1)}
+        assert scene.disk is not None
+        assert ("flow", new.version) in scene.disk.durable.definitions
+
+
+def test_a_step_ends_no_run_with_an_input_that_its_workflow_refuses() -> None:
+    flow = workflow("flow", do("work", "worker", input=3), continue_as_new("next", "$work"), input=str)
+    passed = workflow("passed", continue_as_new("next", "$input.no", on_failure="skip"))
+    with played(worker, flow, passed) as scene:
+        run = scene.start("flow", "x")
+        assert "BadInput" in str(failure(lambda: run.get(timeout=100)))
+        assert kinds(run)[-1] == "ended"
+        assert scene.state(scene.start("passed", {})) == "running"
+        assert scene.result("passed", {}) == {}
+
+
+def test_a_run_that_a_step_would_end_is_not_part_of_another() -> None:
+    with pytest.raises(SpecError, match="eng/outer/inner: workflow 'counting' ends its run"):
+        engine("eng", adder, counting(), workflow("outer", nested("inner", "counting")))
 
 
 # The limit

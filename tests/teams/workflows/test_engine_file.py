@@ -9,6 +9,8 @@ import pytest
 
 import supervisors
 from supervisors import SpecError, load_tree
+from teams.patterns import sequential
+from teams.workflows import routing, rule, schedule
 from teams.workflows._engine.file import engine_from, load_engine
 from teams.workflows._engine.parts import address_of, is_engine, settings_of, with_store
 from tests import forked
@@ -64,6 +66,85 @@ def test_members_roles_teams_patterns_and_workflows_come_together() -> None:
     assert [each.id for each in spec.children] == ["store", "journal", "agents", "group", "desk", "runs"]
 
 
+def test_a_file_has_schedules_and_routings() -> None:
+    spec = engine_from(
+        {
+            "agents": {"fast": f"{HERE}:work", "slow": f"{HERE}:work"},
+            "workflow": "flow",
+            "steps": [{"id": "a", "agent": "fast"}],
+            "schedules": [
+                {"id": "nightly", "workflow": "flow", "cron": "30 2 * * *", "tz": "Europe/Berlin", "input": {"x": 1}},
+                {"id": "hourly", "workflow": "desk", "every": "1h", "overlap": "queue", "catch_up": 3, "jitter": "5m"},
+            ],
+            "routings": [
+                {
+                    "name": "desk",
+                    "timeout": "2m",
+                    "rules": [
+                        {"condition": "input.urgent", "pattern": "parallel", "agents": ["fast", "slow"]},
+                        {"condition": "input.lead", "pattern": "hierarchical", "root": "slow", "name": "led"},
+                        {"condition": "default", "pattern": {"steps": ["slow", "fast"]}},
+                    ],
+                }
+            ],
+        }
+    )
+    settings = settings_of(spec)
+    assert settings.schedules == {
+        "nightly": schedule("nightly", "flow", cron="30 2 * * *", tz="Europe/Berlin", input={"x": 1}),
+        "hourly": schedule("hourly", "desk", every=3600, overlap="queue", catch_up=3, jitter=300),
+    }
+    assert settings.workflows["desk"] == routing(
+        "desk",
+        rule("input.urgent", "parallel", agents=["fast", "slow"]),
+        rule("input.lead", "hierarchical", root="slow", name="led"),
+        rule("default", sequential("slow", "fast")),
+        timeout=120,
+    )
+    assert [each.id for each in spec.children][-3:] == ["desk", "scheduler", "runs"]
+
+
+def test_all_faults_of_schedules_and_routings_are_told() -> None:
+    late = [
+        {"condition": "default", "pattern": {"steps": ["a"]}},
+        {"condition": "input.x", "pattern": {"steps": ["a"]}},
+    ]
+    with pytest.raises(SpecError) as caught:
+        engine_from(
+            {
+                "agents": {"a": f"{HERE}:work"},
+                "workflow": "flow",
+                "steps": [{"id": "a", "agent": "a"}],
+                "schedules": [
+                    {"id": "one", "workflow": "flow", "cron": "30 2 * * *", "tz": "Europe/Berlim"},
+                    {"id": "two", "workflow": "flow", "evry": "1h", "cron": "61 * * * *"},
+                    3,
+                ],
+                "routings": [
+                    {"name": "one", "rules": [{"condition": "default", "pattern": "paralel", "agents": ["a"]}]},
+                    {"name": "two", "rules": late},
+                ],
+            }
+        )
+    assert [each.path.removeprefix("engine/") for each in caught.value.faults] == [
+        "routings/one/rules/[0]",
+        "routings/two",
+        "schedules/one",
+        "schedules/two",
+        "schedules/two",
+        "schedules/[2]",
+    ]
+    with pytest.raises(SpecError) as caught:
+        engine_from(
+            {
+                "agents": {"a": f"{HERE}:work"},
+                "schedules": [{"id": "one", "workflow": "flwo", "every": 60}],
+                "routings": [{"name": "flow", "rules": [{"condition": "default", "pattern": {"steps": ["b"]}}]}],
+            }
+        )
+    assert [each.path for each in caught.value.faults] == ["engine/flow", "engine/schedule one"]
+
+
 def test_another_store_takes_the_place_of_that_of_the_file() -> None:
     spec = engine_from({"workflow": "w", "steps": [{"id": "a", "sleep": 1}], "engine": {"durability": "process"}})
     other = with_store(spec, "sqlite:///other.db")
@@ -92,6 +173,29 @@ def test_a_member_with_a_fault_is_not_missed_by_the_workflows() -> None:
     with pytest.raises(SpecError) as caught:
         engine_from({"workflow": "w", "steps": STEPS, "agents": {"worker": "no_such_module:work"}})
     assert [each.path for each in caught.value.faults] == ["agents/members/worker"]
+
+
+def test_a_name_that_is_not_there_is_told_beside_a_member_with_a_fault() -> None:
+    with pytest.raises(SpecError) as caught:
+        engine_from(
+            {
+                "workflow": "w",
+                "steps": [
+                    {"id": "a", "agent": "worker"},
+                    {"id": "b", "agent": "wroker"},
+                    {"id": "c", "agent": "staff"},
+                    {"id": "d", "team": "group", "workflow": [{"role": "inner", "action": "x"}]},
+                ],
+                "agents": {"worker": "no_such_module:work"},
+                "roles": [{"name": "staff"}],
+                "teams": [{"team": "group", "members": [{"id": "inner", "work": "no_such_module:work"}]}],
+            }
+        )
+    assert [(each.path, each.message[:30]) for each in caught.value.faults] == [
+        ("agents/members/worker", "work: importing 'no_such_modul"),
+        ("group/members/inner", "work: importing 'no_such_modul"),
+        ("engine/w/b", "no member or role 'wroker'; di"),
+    ]
 
 
 @pytest.mark.parametrize("name", ["support.toml", "support.yaml"])

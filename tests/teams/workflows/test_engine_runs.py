@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from functools import partial
+from typing import Any
 
 import pytest
 from pydantic import SecretStr
@@ -10,6 +11,7 @@ from pydantic import SecretStr
 from actors import DeadLetter
 from actors import sleep as pause
 from actors.events import MessageHandled
+from supervisors import SpecError
 from teams import RunCancelled, member
 from teams.workflows import (
     AlreadyEnded,
@@ -24,6 +26,7 @@ from teams.workflows import (
     WorkflowContext,
     coded,
     do,
+    engine,
     sleep,
     wait,
     workflow,
@@ -248,6 +251,62 @@ def test_a_result_that_is_too_large_fails_its_step_and_is_not_tried_again(land: 
         assert sum(ledger.begun.values()) == 1
         with pytest.raises(PayloadTooLarge):
             scene.start("flow", "x" * (1 << 20))
+
+
+LARGEST = "x" * ((1 << 20) - 2)
+"""The largest string that the default limit allows."""
+
+
+def test_what_was_accepted_is_never_too_large_later(land: Played) -> None:
+    taken = workflow("taken", wait("go", "go"), do("same", lambda value: value))
+    aside = workflow("aside", wait("first", "first"), wait("go", "go"), do("same", lambda value: value))
+    undone = workflow(
+        "undone",
+        do("same", lambda value: value, input="$input", undo=lambda _: None),
+        do("bad", "bad", on_failure="undo"),
+    )
+    with land(bad, taken, aside, undone) as scene:
+        run = scene.start("taken")
+        run.signal("go", LARGEST).get()
+        assert run.get() == LARGEST
+        run = scene.start("aside")
+        run.signal("go", LARGEST).get()
+        scene.sim.advance(10)
+        assert scene.awake() == 0
+        run.signal("first").get()
+        assert run.get() == LARGEST
+        run = scene.start("undone", LARGEST)
+        failure(run.get)
+        assert kinds(run, "same/undo") == ["began", "done"]
+
+
+def test_an_input_that_is_too_large_to_undo_fails_its_step_at_once(land: Played) -> None:
+    flow = workflow("flow", do("same", lambda value: 1, input=["$input", "$input"], undo=lambda _: None, retry=3))
+    with land(flow) as scene:
+        run = scene.start("flow", LARGEST)
+        assert "PayloadTooLarge: $input: the value has" in str(failure(run.get))
+        assert kinds(run) == ["ended"]
+
+
+def test_an_engine_may_take_values_up_to_16_mebibytes(land: Played) -> None:
+    big = "x" * (3 << 20)
+
+    @coded
+    async def code(run: WorkflowContext, value: str) -> Any:
+        if value == "again":
+            run.continue_as_new(big)
+        return await run.do(str.lower, value, name="same")
+
+    flow = workflow("flow", do("same", lambda value: value), wait("go", "go"), do("both", lambda said: {"big": said}))
+    with land(flow, code, max_value_bytes=4 << 20) as scene:
+        run = scene.start("flow", big)
+        run.signal("go", big).get()
+        assert run.get() == {"big": big}
+        assert scene.result("code", big) == scene.result("code", "again") == big
+        with pytest.raises(PayloadTooLarge, match="or raise `max_value_bytes` of the engine"):
+            scene.start("flow", [big, big])
+    with pytest.raises(SpecError, match="max_value_bytes: must be at most 16777216"):
+        engine("eng", flow, max_value_bytes=1 << 30)
 
 
 def test_a_result_has_the_type_that_its_step_says(land: Played) -> None:

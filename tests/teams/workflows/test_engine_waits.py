@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import re
+from datetime import UTC, datetime
 from functools import partial
 from typing import Any
 
 import pytest
 
+from actors.testing import ClockJump, FaultPlan
 from teams.workflows import (
     AlreadyAnswered,
     AlreadyEnded,
@@ -21,7 +23,7 @@ from teams.workflows import (
     wait,
     workflow,
 )
-from tests.teams.workflows.cast import failure, kinds
+from tests.teams.workflows.cast import failure, kinds, played
 from tests.teams.workflows.steps import Mail, Played, a, adds, land
 
 __all__ = ["land"]
@@ -83,9 +85,12 @@ def test_a_question_is_answered_once_with_one_of_its_options(land: Played) -> No
         run.answer("ok", "yes", by="eve").get()
         with pytest.raises(AlreadyAnswered, match="eve"):
             run.answer("ok", "no").get()
+        answered = scene.sim.runtime.clock.wall()
+        scene.sim.advance(30)
         assert run.get() == ["yes"]
-        with pytest.raises(AlreadyAnswered, match="eve"):
+        with pytest.raises(AlreadyAnswered, match="answered by eve at ") as caught:
             run.answer("ok", "no").get()
+        assert caught.value.at == datetime.fromtimestamp(answered, UTC)
 
 
 def test_two_answers_at_once_are_one_answer(land: Played) -> None:
@@ -93,14 +98,11 @@ def test_two_answers_at_once_are_one_answer(land: Played) -> None:
         run = scene.start("flow")
         scene.sim.advance(5.0)
         answers = [run.answer("ok", "yes", by="eve"), run.answer("ok", "no", by="ann")]
-        told: list[str | None] = []
-        for each in answers:
-            try:
-                each.get()
-                told.append(None)
-            except AlreadyAnswered as error:
-                told.append(error.by)
-        assert told == [None, "eve"]
+        now = datetime.fromtimestamp(scene.sim.runtime.clock.wall(), UTC)
+        answers[0].get()
+        with pytest.raises(AlreadyAnswered) as caught:
+            answers[1].get()
+        assert (caught.value.by, caught.value.at) == ("eve", now)
         assert run.get() == "yes"
 
 
@@ -136,6 +138,19 @@ def test_a_sleep_ends_after_its_seconds_and_at_its_time(land: Played) -> None:
         assert 152.0 <= scene.sim.now < 154.0
 
 
+@pytest.mark.parametrize("jump", [-3600.0, 3600.0])
+@pytest.mark.parametrize("long", [0.9, 100.0], ids=["awake", "parked"])
+def test_a_clock_that_is_set_makes_a_timer_late_and_never_early(jump: float, long: float) -> None:
+    flow = workflow("flow", sleep("nap", long), do("a", lambda _: "end"))
+    with played(flow, default_timeout=None, plan=FaultPlan(ClockJump(at=0.5, seconds=jump))) as scene:
+        began = scene.sim.runtime.clock.wall()
+        run = scene.start("flow")
+        assert run.get() == "end"
+        (slept,) = [each for each in run.history().get() if each.kind == "slept"]
+        assert slept.at / 1e6 >= began + long
+        assert scene.sim.now < long + abs(jump) + 5
+
+
 @pytest.mark.parametrize("step", [wait("x", "go"), ask("x", "Go?"), sleep("x", 1000.0)], ids=["wait", "ask", "sleep"])
 def test_a_run_that_waits_for_long_has_no_actor(step: Any, land: Played) -> None:
     with land(a, workflow("flow", do("a", "a"), step), default_timeout=None) as scene:
@@ -168,6 +183,50 @@ def test_a_run_that_waits_for_long_has_no_actor(step: Any, land: Played) -> None
         if row.waiting_for == "timer":
             assert 1001.0 <= scene.sim.now < 1002.0
         assert kinds(run, "a") == ["began", "done"]
+
+
+def test_a_run_that_was_parked_is_parked_again_at_its_next_wait(land: Played) -> None:
+    flow = workflow("flow", wait("one", "one"), sleep("two", 100), ask("three", "Sure?"), do("last", lambda _: "end"))
+    with land(flow, default_timeout=None) as scene:
+        run = scene.start("flow")
+        scene.sim.advance(10)
+        assert (scene.state(run), scene.awake()) == ("waiting", 0)
+        run.signal("one").get()
+        scene.sim.advance(10)
+        assert (scene.state(run), scene.awake()) == ("waiting", 0)
+        scene.sim.advance(110)
+        assert (scene.state(run), scene.awake()) == ("waiting", 0)
+        run.answer("three", "yes").get()
+        assert run.get() == "end"
+
+
+def test_an_open_run_says_what_it_waits_for_and_since_when(land: Played) -> None:
+    flow = workflow("flow", do("a", lambda value: value), wait("paid", "paid"), sleep("nap", 100))
+    with land(flow, max_concurrent_workflows=1) as scene:
+        began = scene.sim.runtime.clock.wall()
+        run = scene.start("flow", 1)
+
+        def waits() -> tuple[str | None, float | None]:
+            status = run.status().get()
+            return status.waiting_for, None if status.waiting_since is None else status.waiting_since - began
+
+        assert waits() == (None, None)
+        scene.sim.advance(50)
+        assert waits() == ("signal paid", 0)
+        run.signal("other").get()
+        scene.sim.advance(10)
+        assert waits() == ("signal paid", 0)
+        run.signal("paid").get()
+        scene.sim.advance(10)
+        assert waits()[0] == "timer"
+        assert waits()[1] == pytest.approx(60, abs=1)
+        run.pause().get()
+        scene.sim.advance(10)
+        assert waits()[0] == "resume"
+        assert waits()[1] == pytest.approx(70, abs=1)
+        run.resume().get()
+        scene.sim.advance(200)
+        assert waits() == (None, None)
 
 
 def test_a_run_with_work_under_way_is_not_parked(land: Played) -> None:

@@ -22,6 +22,7 @@ from teams.workflows import (
     Workflow,
     ask,
     at_least,
+    continue_as_new,
     do,
     in_team,
     load_workflow,
@@ -272,6 +273,11 @@ id = "f"
 workflow = "other"
 
 [[tasks]]
+id = "q"
+workflow = "other"
+detached = true
+
+[[tasks]]
 id = "g"
 workflow = {{ workflow = "inner", steps = [{{ id = "x", agent = "y" }}] }}
 
@@ -301,6 +307,12 @@ sleep = "$input.at"
 id = "l"
 sleep = 3
 condition = "default"
+
+[[tasks]]
+id = "p"
+continue_as_new = {{ sum = "$b" }}
+dependencies = ["a", "c", "d", "e", "f", "g", "h", "i", "j", "k", "l", "m", "n", "o", "q"]
+on_skipped = "skip"
 
 [[tasks]]
 id = "m"
@@ -356,12 +368,14 @@ def test_every_key_of_a_file_is_what_its_builder_makes() -> None:
         ),
         in_team("e", "desk", "review"),
         nested("f", "other"),
+        nested("q", "other", detached=True),
         nested("g", workflow("inner", do("x", "y"))),
         wait("h", "paid", timeout=120, on_timeout="skip", returns=int),
         ask("i", "Pay ${input.sum}?", options=["yes", "no"], default="no", person="boss"),
         sleep("j", 5400),
         sleep("k", until="$input.at"),
         sleep("l", 3, when="default"),
+        continue_as_new("p", {"sum": "$b"}, after=[*"acdefghijklmnoq"], on_skipped="skip"),
         do("m", work, each=["x", "y"]),
         do("n", "x", quality=quality("SERVICE", threshold=0.7, on_low="fail")),
         do(
@@ -440,11 +454,21 @@ BAD: dict[str, tuple[Any, list[str]]] = {
     "no id": ({"workflow": "w", "steps": [{"agent": "x"}]}, ["w/steps/[0]: id: is missing"]),
     "no target": (
         {"workflow": "w", "steps": [{"id": "a", "agnt": "x"}]},
-        ["w/a: a step needs one of agent, run, pattern, team, workflow, wait, ask, sleep; got 'agnt': did you mean"],
+        [
+            (
+                "w/a: a step needs one of agent, run, pattern, team, workflow, wait, ask, sleep, continue_as_new; "
+                "got 'agnt': did you mean"
+            )
+        ],
     ),
     "two targets": (
         {"workflow": "w", "steps": [{"id": "a", "agent": "x", "wait": "y"}]},
-        ["w/a: a step needs one of agent, run, pattern, team, workflow, wait, ask, sleep; got agent and wait"],
+        [
+            (
+                "w/a: a step needs one of agent, run, pattern, team, workflow, wait, ask, sleep, continue_as_new; "
+                "got agent and wait"
+            )
+        ],
     ),
     "dependencies in a chain": (
         {"workflow": "w", "steps": [{"id": "a", "agent": "x"}, {"id": "b", "agent": "x", "dependencies": ["a"]}]},

@@ -78,3 +78,43 @@ def test_another_process_goes_on_and_begins_nothing_again_that_was_done(kind: st
             ends = [entry.step for entry in store.entries(row.id) if entry.kind == "done"]
             assert sorted(ends) == sorted(STEPS)
         store.close()
+
+
+GOING_ON = """
+import json, sys
+from supervisors import start
+from teams import Context, member
+from teams.workflows import continue_as_new, do, engine, workflow
+
+async def add(value, context: Context):
+    sys.stdout.write(f"begun {context.work_id}\\n")
+    sys.stdout.flush()
+    return {"number": value["number"] + 1}
+
+flow = workflow("flow", do("add", "adder"), continue_as_new("next", "$add", when="$add.number < 6"), output="$add")
+with start(engine("eng", member("adder", add), flow, store=sys.argv[1], durability="process")) as eng:
+    run = eng.start_workflow("flow", {"number": 0}, key="k").get(timeout=120)
+    print("result", "is", json.dumps(run.get(timeout=120)), flush=True)
+"""
+
+
+@pytest.mark.parametrize("at", [1, 2, 4, 6])
+def test_a_run_that_goes_on_in_new_ones_outlives_its_processes(at: int, tmp_path: Path) -> None:
+    address = f"sqlite:///{tmp_path / 'runs.db'}"
+    with process(GOING_ON, address) as running:
+        read(running, at)
+        running.send_signal(signal.SIGKILL)
+        read(running, 1_000)
+    store = open_store(address, durability="process")
+    for engine in store.engines():  # its lease would end by itself
+        store.release(engine.epoch)
+    store.close()
+    with process(GOING_ON, address) as running:
+        later = read(running, 1_000)
+        assert running.wait() == 0
+    assert later[-1] == ["result", "is", '{"number": 6}\n']
+    store = open_store(address, durability="process")
+    rows = store.runs(limit=1_000)[::-1]
+    assert [json.loads(row.input)["number"] for row in rows] == [0, 1, 2, 3, 4, 5]
+    assert [row.state for row in rows] == [*["continued"] * 5, "done"]
+    store.close()

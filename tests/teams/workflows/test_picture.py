@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from teams.workflows import Workflow, ask, do, nested, picture, sleep, wait, workflow
+from teams.workflows import Workflow, ask, continue_as_new, do, nested, picture, sleep, wait, workflow
 
 
 def support() -> Workflow:
@@ -52,15 +52,17 @@ def test_mermaid_draws_steps_dependencies_and_states() -> None:
 
 
 def test_dot_draws_steps_dependencies_and_states() -> None:
-    made = workflow("w", wait("a", "paid"), sleep("b", 2), nested("c", "other"))
+    made = workflow("w", wait("a", "paid"), sleep("b", 2), nested("c", "other"), continue_as_new("d", {}))
     assert picture(made, "dot", states={"b": "failed"}) == (
         'digraph "w" {\n'
         "  node [shape=box];\n"
         '  s0 [label="a\\nwait for paid", shape=oval];\n'
         '  s1 [label="b\\nsleep 2 s\\n(failed)", shape=oval, style=filled, fillcolor="#ffcdd2"];\n'
         '  s2 [label="c\\nworkflow other"];\n'
+        '  s3 [label="d\\ncontinue as new", shape=parallelogram];\n'
         "  s0 -> s1 [style=dashed];\n"
         "  s1 -> s2;\n"
+        "  s2 -> s3 [style=dashed];\n"
         "}\n"
     )
 

@@ -31,7 +31,7 @@ from teams.workflows import (
     wait,
     workflow,
 )
-from teams.workflows._run.keeper import keyed
+from teams.workflows._run.names import keyed
 
 TELLS: dict[type[RunEvent], frozenset[str]] = {
     RunAccepted: frozenset({"created", "running"}),

@@ -15,7 +15,7 @@ from teams._journal.codec import decode, encode
 from teams._journal.rows import Definition, EntryKind, JournalEntry, RunRow
 from teams.workflows import AlreadyEnded, CannotMove, NoSuchStep, NotEnded
 from teams.workflows._engine.said import move_faults, moved, not_moved, retried
-from teams.workflows._run.keeper import step_of
+from teams.workflows._run.names import step_of
 
 ROW = RunRow(
     id="r", workflow="w", version="v1", key=None, parent=None, parent_step=None, state="waiting", waiting_for="x",

@@ -43,7 +43,7 @@ from teams.workflows import (
     wait,
     workflow,
 )
-from teams.workflows._run.keeper import keyed
+from teams.workflows._run.names import keyed
 from teams.workflows._run.reader import RunReader
 from teams.workflows.testing import Disk, StoreGone, World, worlds
 from tests.teams.workflows.cast import Scene, played
