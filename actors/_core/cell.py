@@ -541,6 +541,8 @@ class Cell:
             self.incarnation = number - 1
         if self.runtime.observer is not None:
             self.runtime.observer.lived(self, Moment.BEGINS)
+        if self.phase is Phase.ENDED:
+            self._feed(LifeEvent.SETTLE)  # first: the actor may be linked to itself
         self._feed(LifeEvent.BEGIN)
         order, self.stop_next = self.stop_next, None
         if order is not None:

@@ -200,7 +200,6 @@ OF_AN_ACTOR: Rows = {
         E.CHILDLESS: (P.DOWN, (F.REPORT_DECLINED,)),
     },
     P.ENDED: {
-        E.BEGIN: (P.STARTING, (F.TELL, F.LAUNCH)),
         E.STOP: (P.ENDED, (F.KEEP,)),
         E.CRASH: (P.ENDED, (F.REFUSE,)),
         E.SETTLE: (P.DOWN, (F.TELL,)),

@@ -20,6 +20,16 @@ if TYPE_CHECKING:
     from actors._core.cell import Cell
 
 
+def progress(cell: Cell) -> int:
+    """How many messages the incarnation has handled without failure: what tells one that fails now and then from one
+    that always fails. A supervisor says itself what it has achieved.
+    """
+    if cell.kind.says_progress:
+        return int(cell.actor is not None and cell.actor.made_progress())
+    unproductive = cell.unproductive - len(cell.urgent or ())  # what still waits there was not handled
+    return max(0, cell.handled - unproductive - cell.active)
+
+
 def up(cell: Cell, at: float) -> None:
     """The incarnation is up."""
     runtime = cell.runtime
@@ -35,15 +45,9 @@ def up(cell: Cell, at: float) -> None:
 
 def exited(cell: Cell, *_: object) -> None:
     """The incarnation has ended: has the message that was being handled decided on, and what belongs to it given up."""
-    runtime, kind, parent = cell.runtime, cell.kind, cell.parent
+    runtime, parent = cell.runtime, cell.parent
     reason, culprit, possessions, message_type = cell.reason, cell.culprit, cell.possessions, None
-    # How many messages it has handled without failure tells one that fails now and then from one that always fails. A
-    # supervisor says itself what it has achieved. What still waits in the system lane was not handled.
-    if kind.says_progress:
-        progress = int(cell.actor is not None and cell.actor.made_progress())
-    else:
-        progress = max(0, cell.handled - cell.unproductive + len(cell.urgent or ()) - cell.active)
-    healthy = possessions is not None and possessions.healthy
+    handled, healthy = progress(cell), possessions is not None and possessions.healthy
     if culprit is not None:
         again = outcomes.dispose_of(cell, culprit, reason)
         if again is not None:
@@ -62,7 +66,7 @@ def exited(cell: Cell, *_: object) -> None:
     elif events.takers[Exited]:
         events.publish(Exited(cell.path, runtime.now(), actor_class, cell.incarnation, reason))
     if cell.supervised and parent is not None and not parent.closed:
-        parent.put_urgent(ChildExited(cell.id, cell.incarnation, reason, message_type, progress, healthy))
+        parent.put_urgent(ChildExited(cell.id, cell.incarnation, reason, message_type, handled, healthy))
     else:
         cell.close_or_park(reason)
 

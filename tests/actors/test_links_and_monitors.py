@@ -253,6 +253,17 @@ async def test_an_exit_runs_along_a_chain_of_links_and_a_ring_of_them_ends() -> 
 
 
 @in_loop
+async def test_a_link_to_itself_leaves_the_next_incarnation_alone() -> None:
+    """It is told of the exit before another incarnation begins, which therefore comes up."""
+    async with start(supervisor("root", child("a", Player, backoff=None)), log=False) as root:
+        a = root.child("a")
+        await a.call(lambda self: self.link(self.ref))
+        a.tell(crash(ValueError()))
+        assert await a.call(lambda self: self.incarnation) == 2
+        assert [info.state for info in await root.which_children()] == ["running"]
+
+
+@in_loop
 async def test_a_linked_exit_reaches_an_actor_in_the_middle_of_a_wait() -> None:
     """Guards shared fate against a handler that waits: it is cut off, and its message a dead letter."""
     async with stage() as w:
