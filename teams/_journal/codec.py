@@ -25,6 +25,8 @@ HIGHEST_LIMIT: Final = 16 * LIMIT
 """Bytes of one encoded value, unless its owner says otherwise."""
 DEPTH: Final = 100
 """The most containers around a value."""
+KEY_BYTES: Final = 2_000
+"""The most bytes of a text in an index: an entry of an index of Postgres has 2,704, with the name of the workflow."""
 REDACTED: Final = "[redacted]"
 ValuePlace: TypeAlias = Sequence[str | int | None]
 """Names and numbers that lead into a value; None stands for all."""
@@ -224,9 +226,18 @@ def _key(key: object, path: str) -> str:
 
 def text_cell(text: str, what: str) -> str:
     """A text that is a cell of its own, such as a key. Raises `NotStorable` when some store does not take it."""
+    if not isinstance(text, str):
+        raise NotStorable(what, f"it must be a string, got {cut(repr(text), TEXT)} ({type_name(text)})")
     _refuse_surrogates(text, what)
     if "\0" in text:
         raise NotStorable(what, f"it has a NUL, which Postgres does not take: {cut(repr(text), TEXT)}")
+    return text
+
+
+def key_cell(text: str, what: str) -> str:
+    """The same of a text that a store has in an index."""
+    if (size := len(text_cell(text, what).encode())) > KEY_BYTES:
+        raise NotStorable(what, f"it has {size} bytes, the limit is {KEY_BYTES}. Use a digest of it")
     return text
 
 
@@ -297,7 +308,7 @@ def path_steps(path: str) -> Sequence[str | int | None]:
     at = 1 if path.startswith("$") else 0
     while at < len(path):
         match = _PATH.match(path, at)
-        if match is None:
+        if match is None or (steps and path[at] not in ".["):
             raise ValueError(f"not a path, got {path!r}. Write it like user.card, rows[0].name or rows[*].name")
         name, star, number, stars, double, single = match.groups()
         if star or stars:

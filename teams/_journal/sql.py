@@ -29,7 +29,7 @@ from sqlalchemy import (
     text,
     update,
 )
-from sqlalchemy.exc import ArgumentError, DataError, DBAPIError, SQLAlchemyError
+from sqlalchemy.exc import ArgumentError, DBAPIError, SQLAlchemyError
 
 from teams._journal import lease as leases
 from teams._journal.decide import Head, Heads, Write, begun, decide, transacted
@@ -217,11 +217,13 @@ class SqlStore:
     def _reading(self) -> Iterator[Connection]:
         try:
             yield self._connected()
-        except (DataError, OverflowError, UnicodeError) as error:
+        except (OverflowError, UnicodeError) as error:
             self._drop()
             raise self._untaken("what is looked for", error) from None
         except DBAPIError as error:
             self._drop()
+            if self._dialect.untaken(error):
+                raise self._untaken("what is looked for", error) from None
             raise self._away(error, known_lost=True) from None
         except BaseException:
             self._drop()  # an interrupt may come between a question and its answer
@@ -234,11 +236,13 @@ class SqlStore:
                 connection = self._connected()
                 self._dialect.begin(connection)
                 result = work(connection)
-            except (DataError, OverflowError, UnicodeError) as error:
+            except (OverflowError, UnicodeError) as error:
                 self._undo()
                 raise self._untaken("a cell of a row", error) from None
             except DBAPIError as error:
                 self._undo()
+                if self._dialect.untaken(error):
+                    raise self._untaken("a cell of a row", error) from None
                 if attempt == _ATTEMPTS or not self._dialect.again(error):
                     raise self._away(error, known_lost=True) from None
             except BaseException:
@@ -267,7 +271,7 @@ class SqlStore:
         return StoreAway(self.url, self._hidden(self._dialect.why(error)), known_lost)
 
     def _untaken(self, what: str, error: Exception) -> NotStorable:
-        why = self._dialect.why(error) if isinstance(error, DataError) else str(error)
+        why = self._dialect.why(error) if isinstance(error, DBAPIError) else str(error)
         return NotStorable(what, f"the database does not take it ({self._hidden(why)})")
 
     def _refused(self, why: str) -> StoreRefused:

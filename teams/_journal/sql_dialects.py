@@ -35,7 +35,7 @@ from sqlalchemy import (
     literal,
     select,
 )
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import DataError, DBAPIError
 
 from teams._journal.sql_tables import APPLICATION_ID, METADATA, VERSION_TABLE
 from teams._journal.store import Durability
@@ -133,6 +133,10 @@ class Dialect(Protocol):
 
     def again(self, error: DBAPIError) -> bool:
         """Whether the transaction met another one, and may succeed when it is tried again."""
+        ...
+
+    def untaken(self, error: DBAPIError) -> bool:
+        """Whether the database never takes these cells, however often they are sent."""
         ...
 
 
@@ -270,6 +274,9 @@ class Sqlite:
     def again(self, error: DBAPIError) -> bool:
         return False
 
+    def untaken(self, error: DBAPIError) -> bool:
+        return isinstance(error, DataError) or _says(error, "NOT NULL constraint", "binding parameter")
+
 
 def _says(error: DBAPIError, *words: str) -> bool:
     return any(word in str(error.orig) for word in words)
@@ -406,6 +413,11 @@ class Postgres:
     def again(self, error: DBAPIError) -> bool:
         # Of another process: a run with the same key, a deadlock, a serialization failure.
         return getattr(error.orig, "sqlstate", None) in ("23505", "40P01", "40001")
+
+    def untaken(self, error: DBAPIError) -> bool:
+        # No value where there must be one, text beside a number, and what is over a limit, such as that of an index.
+        state = getattr(error.orig, "sqlstate", None) or ""
+        return isinstance(error, DataError) or state in ("23502", "42804", "42883") or state.startswith("54")
 
 
 def _literals(rows: Sequence[Cells]) -> tuple[str | list[Any], ...]:

@@ -17,7 +17,7 @@ from actors._user_code.text import printable
 from actors.spi import ENVIRONMENT
 from supervisors import SupervisorSpec
 from teams._journal import rows
-from teams._journal.codec import decode, encode
+from teams._journal.codec import decode, encode, text_cell
 from teams._journal.errors import NotReadable, StoreRefused, without_password
 from teams._journal.open_store import open_store
 from teams._journal.rows import ENDED, Definition, EngineRow, InboxKind, InboxRow, LifeState, RunRow, Unit
@@ -124,7 +124,7 @@ def say(
 ) -> None:
     """Writes a message to a run. Raises NoSuchRun, AlreadyEnded, NotStorable."""
     body = None if value is None else encode(value)
-    send(store, InboxRow(new_id(store), run, kind, name, body, by, store.now()), definition)
+    send(store, InboxRow(new_id(store), run, kind, text_cell(name, "name"), body, by, store.now()), definition)
 
 
 def send(store: Store, row: InboxRow, definition: Definition | None = None) -> None:

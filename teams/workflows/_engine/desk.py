@@ -43,7 +43,7 @@ from actors.spi import (
 )
 from supervisors.spi import NotFound, SpecError, SupervisionError, SupervisorRef
 from teams._journal import rows
-from teams._journal.codec import decode, encode
+from teams._journal.codec import decode, encode, text_cell
 from teams._journal.errors import JournalError, NotStorable, StoreAway
 from teams._journal.lease import Lease
 from teams._journal.rows import ENDED, RUNNABLE, InboxRow, JournalEntry, RunRow, Unit, Written
@@ -774,7 +774,15 @@ class Desk(Actor):
     async def say(self, message: Say) -> None:
         body = None if message.value is None else encode(message.value, limit=self._settings.max_value_bytes)
         await self._say(
-            InboxRow(self._new_id(), message.run, message.kind, message.name, body, message.by, self._now())
+            InboxRow(
+                self._new_id(),
+                message.run,
+                message.kind,
+                text_cell(message.name, "name"),
+                body,
+                message.by,
+                self._now(),
+            )
         )
 
     async def _say(self, row: InboxRow) -> None:

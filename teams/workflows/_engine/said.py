@@ -10,7 +10,7 @@ from typing import Any
 
 from supervisors.spi import SpecError
 from teams._journal import rows
-from teams._journal.codec import decode, enclosed, encode, text_cell
+from teams._journal.codec import decode, enclosed, encode, key_cell
 from teams._journal.rows import ENDED, Definition, InboxRow, JournalEntry, Result, RunRow, Unit
 from teams._runs.pattern import Pattern
 from teams.workflows._engine.listeners import follower
@@ -52,7 +52,7 @@ def new_run(settings: EngineSettings, message: StartRun, id: str, now: int) -> R
         raise NoSuchWorkflow(message.workflow, tuple(settings.workflows))
     read_input(pattern, message.value)
     if message.key is not None:
-        text_cell(message.key, "key")
+        key_cell(message.key, "key")
     return run_row(
         id,
         message.workflow,

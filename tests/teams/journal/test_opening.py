@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import random
 import sqlite3
 import subprocess
 import sys
@@ -450,7 +451,7 @@ def test_a_postgres_that_ends_the_connection_is_away_and_comes_back() -> None:
 
 
 @pytest.mark.parametrize("kind", ["sqlite", "postgres"])
-@pytest.mark.parametrize("wrong", [{"total": 2**63}, {"trace": "\ud800"}])
+@pytest.mark.parametrize("wrong", [{"total": 2**63}, {"trace": "\ud800"}, {"workflow": None}])
 def test_a_cell_that_no_column_takes_is_not_a_store_that_is_away(
     kind: str, wrong: dict[str, Any], tmp_path: Path
 ) -> None:
@@ -460,6 +461,23 @@ def test_a_cell_that_no_column_takes_is_not_a_store_that_is_away(
             store.commit([begin("good"), begin("bad", **wrong)])
         assert store.runs() == []
         assert store.commit([begin("good")]) == [Written()]
+
+
+def test_a_text_that_is_too_long_for_an_index_is_not_a_postgres_away() -> None:
+    with postgres() as url:
+        store = open_store(url)
+        with pytest.raises(NotStorable, match="index row size"):
+            store.commit([begin("good"), begin("bad", key=random.Random(0).randbytes(4_000).hex())])
+        assert store.commit([begin("good")]) == [Written()]
+        store.close()
+
+
+def test_a_number_in_place_of_a_text_is_not_a_postgres_that_is_away() -> None:
+    with postgres() as url:
+        store = open_store(url)
+        with pytest.raises(NotStorable, match="what is looked for"):
+            store.run(5)  # type: ignore[arg-type]
+        store.close()
 
 
 def test_a_text_with_nul_is_not_a_postgres_that_is_away() -> None:

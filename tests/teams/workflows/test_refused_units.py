@@ -39,6 +39,16 @@ def test_a_signal_that_cannot_be_stored_is_given_back(tmp_path: Path) -> None:
         assert run.get(timeout=60) == 2
 
 
+@pytest.mark.parametrize("name", [None, 5, "a\0b"])
+def test_a_signal_without_a_name_for_every_store_is_given_back(tmp_path: Path, name: Any) -> None:
+    with played_on_sqlite(tmp_path, workflow("flow", wait("go", signal="go"))) as scene:
+        run = scene.start("flow")
+        with pytest.raises(NotStorable, match="^name: "):
+            run.signal(name, 1).get(timeout=60)
+        run.signal("go", 2).get(timeout=60)
+        assert run.get(timeout=60) == 2
+
+
 def test_an_answer_that_cannot_be_stored_leaves_the_question_open(tmp_path: Path) -> None:
     with played_on_sqlite(tmp_path, workflow("flow", ask("sure", "Sure?", options=["yes", "no"]))) as scene:
         run = scene.start("flow")
@@ -61,7 +71,7 @@ def test_a_step_name_that_some_store_does_not_take_fails_its_run(kind: str) -> N
         scene.start("names", {"is": kind}).get(timeout=60)
 
 
-@pytest.mark.parametrize("key", ["a\0b", SURROGATE])
+@pytest.mark.parametrize("key", ["a\0b", SURROGATE, "é" * 1001, 5])
 def test_a_key_that_some_store_does_not_take_is_refused(key: str) -> None:
     with played(a, workflow("flow", do("a", "a"))) as scene, pytest.raises(NotStorable, match="^key: "):
         scene.start("flow", [], key=key)
