@@ -81,6 +81,11 @@ class RunRow(NamedTuple):
     trace: str | None
 
 
+def lasting(seconds: float) -> int:
+    """Seconds as microseconds, which a column takes: what is longer than 30,000 years is as long."""
+    return round(min(seconds, 1e12) * 1e6)
+
+
 def new_run_id(now: int, source: random.Random) -> str:
     """A version 7 UUID (RFC 9562): ids sort by the time at which they were made. `now` is in microseconds."""
     value = (now // 1_000) << 80 | 0x7 << 76 | source.getrandbits(12) << 64 | 0b10 << 62 | source.getrandbits(62)

@@ -13,7 +13,7 @@ from actors.spi import ActorDeadError, ActorRef, CallbackReply, Future, last_rea
 from supervisors.spi import SupervisorRef
 from teams._dispatch.ask import ask_again
 from teams._journal.codec import decode, encode, unrecorded
-from teams._journal.rows import ENDED, InboxRow, JournalEntry, LifeState, RunRow
+from teams._journal.rows import ENDED, InboxRow, JournalEntry, LifeState, RunRow, lasting
 from teams._journal.store import Store
 from teams.errors import RunCancelled
 from teams.workflows._engine.journal import Apply
@@ -469,7 +469,7 @@ def status_of(
     if ended:
         finish = row.ended_at
     elif left is not None and now is not None:
-        finish = now + round(left.p50 * 1e6)
+        finish = now + lasting(left.p50)
     return RunStatus(
         row.id,
         row.workflow,

@@ -11,7 +11,7 @@ from typing import Any
 
 from supervisors.spi import SpecError
 from teams._journal.codec import LIMIT, encode
-from teams._journal.rows import Definition, RunRow, new_run_id
+from teams._journal.rows import Definition, RunRow, lasting, new_run_id
 from teams._runs.pattern import Pattern
 from teams.workflows._graph.edit import KnownNames
 from teams.workflows._graph.file import workflow_from
@@ -141,7 +141,7 @@ def run_row(
         created_at=now,
         started_at=None,
         ended_at=None,
-        deadline=None if timeout is None else now + round(timeout * 1e6),
+        deadline=None if timeout is None else now + lasting(timeout),
         wake_at=None,
         retain_until=None,
         owner=None,

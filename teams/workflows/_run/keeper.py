@@ -20,7 +20,17 @@ from actors.spi import ActorRef, ReplyTo, current_clock
 from teams._dispatch.gather import Gathered
 from teams._journal.codec import HIGHEST_LIMIT, decode, enclosed, encode, recorded, unrecorded
 from teams._journal.errors import NotStorable, PayloadTooLarge
-from teams._journal.rows import Definition, EntryKind, InboxRow, JournalEntry, RunRow, Transacted, Unit, Written
+from teams._journal.rows import (
+    Definition,
+    EntryKind,
+    InboxRow,
+    JournalEntry,
+    RunRow,
+    Transacted,
+    Unit,
+    Written,
+    lasting,
+)
 from teams._members.results import Outcome
 from teams._runs.pattern import Pattern
 from teams._runs.state import BEGAN, RunState
@@ -590,7 +600,7 @@ class DurableKeeper:
             result=result,
             error=error,
             ended_at=now,
-            retain_until=None if keep is None else now + round(keep * 1e6),
+            retain_until=None if keep is None else now + lasting(keep),
             waiting_for=None,
             wake_at=None,
             owner=None,
@@ -692,7 +702,7 @@ class DurableKeeper:
         entry = self._began.pop(step, None) or self._lived.get(step)
         if entry is None:
             self._refuse_at(step)
-            until = None if seconds is None else self._now() + round(seconds * 1e6)
+            until = None if seconds is None else self._now() + lasting(seconds)
             body = encode({"what": what, "until": until, "asks": asks})
             entry = self._add("began" if asks is None else "asked", step, body=body)
             if asks is not None:

@@ -271,3 +271,14 @@ def test_a_parked_run_fails_when_its_time_is_up(land: Played) -> None:
         run = scene.start("flow")
         assert "did not end in time" in str(failure(partial(run.get, timeout=100)))
         assert scene.sim.now == pytest.approx(30.0, abs=1.0)
+
+
+@pytest.mark.parametrize("long", [1e17, 1e308])
+def test_a_time_that_no_column_takes_is_the_longest_that_one_does(land: Played, long: float) -> None:
+    """The run failed with an OverflowError when it came to the step, and again when it ended."""
+    flow = workflow("flow", sleep("long", long), timeout=long)
+    with land(a, flow, workflow("brief", do("a", "a", input=[])), retain={"done": long}) as scene:
+        run = scene.start("flow")
+        scene.sim.advance(60.0)
+        assert run.status().get().state == "waiting"
+        assert scene.start("brief").get() == ["a"]
