@@ -78,6 +78,8 @@ def read_value(option: str, text: str | None) -> Any:
     """The value of `JSON|@file|-`; None where nothing is given. Raises SpecError."""
     if text is None:
         return None
+    if text == "-" and sys.stdin is None:
+        raise SpecError([SpecFault(option, "cannot be read: there is no stdin")])
     source = text
     try:
         if text == "-":

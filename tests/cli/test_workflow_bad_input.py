@@ -4,10 +4,13 @@ or 4, and nothing is started or stored.
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
 import pytest
 
+from supervisors import SpecError
+from teams.cli._workflow_target import read_value
 from tests.cli.workflows import FILE, INPUT, Letitcrash, folder, letitcrash, run_with, store
 
 __all__ = ["folder", "letitcrash"]
@@ -87,6 +90,7 @@ def test_all_faults_of_a_file_are_told_at_once(letitcrash: Letitcrash, folder: P
         ("a.toml", b'workflow = "a"\nteams = [3]\nsteps = [{id = "a", sleep = 1}]\n', "must be a mapping with"),
         ("a.toml", b'workflow = "a"\nmembers = 3\nsteps = [{id = "a", sleep = 1}]\n', "members: must be a list"),
         ("a.toml", b'workflows = 3\n', "workflows: must be a list"),
+        ("a.toml", b'workflow = "a"\nsteps = [{id = "x", workflow = "a"}]\n', "a/x: workflow: a -> a: 'a' is a step"),
     ],
 )  # fmt: skip
 def test_a_file_that_is_none_is_refused(
@@ -256,3 +260,9 @@ def test_stubs_that_fit_no_step_are_refused(letitcrash: Letitcrash, folder: Path
     found = letitcrash("dry-run", "support.toml", "--input", INPUT, "--stub", "stubs.json")
     assert (found.code, found.out) == (2, "")
     assert said in found.err
+
+
+def test_a_value_from_a_closed_stdin_is_a_fault(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "stdin", None)  # what Python has after `<&-`
+    with pytest.raises(SpecError, match="--input: cannot be read: there is no stdin"):
+        read_value("--input", "-")

@@ -47,7 +47,7 @@ from teams.workflows._engine.journal import JournalWriter, StoreActor
 from teams.workflows._engine.ref import EngineRef
 from teams.workflows._engine.scheduler import ScheduleActor
 from teams.workflows._engine.settings import RETAIN, EngineSettings
-from teams.workflows._graph.check import nested_continue_faults, unknown_names
+from teams.workflows._graph.check import endless_faults, nested_continue_faults, unknown_names
 from teams.workflows._graph.edit import KnownNames
 from teams.workflows._graph.node import Nested
 from teams.workflows._graph.workflow import Workflow
@@ -251,6 +251,7 @@ def _name_faults(
         for node in flow.graph.nodes:
             if isinstance(node.what, Nested) and node.what.definition is None:
                 yield from nested_continue_faults(f"{id}/{flow.name}/{node.id}", workflows.get(node.what.workflow))
+    yield from endless_faults(id, workflows)
 
 
 def _schedule_faults(

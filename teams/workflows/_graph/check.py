@@ -89,6 +89,33 @@ def nested_continue_faults(path: str, target: object) -> Iterator[SpecFault]:
             yield from nested_continue_faults(path, each)
 
 
+def endless_faults(path: str, workflows: Mapping[str, Pattern]) -> Iterator[SpecFault]:
+    """Workflows that are a step of themselves whatever the values are: no run of one would end."""
+    steps = {name: dict(_always(name, each)) for name, each in workflows.items() if isinstance(each, Workflow)}
+    places = {name: place for place, name in enumerate(steps)}
+    for first in steps:
+        seen, ahead = {first}, [[first]]
+        while ahead:
+            trail = ahead.pop()
+            for step, name in steps[trail[-1]].items():
+                if name == first:
+                    why = "is a step of itself, so no run of it would end; give a step in between a condition"
+                    yield SpecFault(f"{path}/{step}", f"workflow: {' -> '.join([*trail, first])}: {first!r} {why}")
+                elif name not in seen and places.get(name, -1) > places[first]:
+                    seen.add(name)
+                    ahead.append([*trail, name])
+
+
+def _always(path: str, flow: Workflow) -> Iterator[tuple[str, str]]:
+    """The steps that are other workflows of the engine and cannot be skipped, with the names of these."""
+    for node in flow.graph.nodes:
+        if isinstance(node.what, Nested) and node.when is None and node.each is None and node.on_skipped != "skip":
+            if node.what.definition is None:
+                yield f"{path}/{node.id}", node.what.workflow
+            else:
+                yield from _always(f"{path}/{node.id}", node.what.definition)
+
+
 def _names(ids: Iterable[str]) -> str:
     """At most three names, as a text."""
     found = [*ids]

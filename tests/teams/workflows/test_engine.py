@@ -8,14 +8,16 @@ from typing import Any
 
 import pytest
 
-from supervisors import constant
+from supervisors import SpecError, SupervisorSpec, constant
 from teams import RunCancelled, member, role, team
 from teams.patterns import sequential
 from teams.resilience import retry
 from teams.workflows import (
+    Node,
     RunFailure,
     RunStepUndone,
     do,
+    engine,
     in_team,
     nested,
     workflow,
@@ -391,3 +393,32 @@ def test_the_steps_of_a_workflow_inside_another_are_undone_too(land: Played) -> 
     with land(bad, outer) as scene:
         failure(lambda: scene.result("outer"))
         assert ledger[3:] == ["undo three THREE", "undo two TWO", "undo one ONE"]
+
+
+ENDLESS: dict[str, tuple[list[Node], list[Node]]] = {
+    "itself": ([nested("x", "one")], []),
+    "each other": ([do("a", "a"), nested("x", "two")], [nested("y", workflow("inside", nested("z", "one")))]),
+}
+ENDING: dict[str, tuple[list[Node], list[Node]]] = {
+    "a condition": ([nested("x", "one", when="$input.deep")], []),
+    "a list": ([nested("x", "one", each="$input.below")], []),
+    "another one": ([nested("x", "two")], []),
+    "a run of its own": ([nested("x", "one", detached=True)], []),
+}
+
+
+def engine_of(one: list[Node], two: list[Node]) -> SupervisorSpec:
+    return engine("eng", a, workflow("one", *one), workflow("two", *two or [do("a", "a")]), store="memory:")
+
+
+@pytest.mark.parametrize("case", ENDLESS)
+def test_a_workflow_that_is_a_step_of_itself_is_a_fault(case: str) -> None:
+    """It played until Python could recurse no deeper."""
+    with pytest.raises(SpecError, match="is a step of itself, so no run of it would end") as found:
+        engine_of(*ENDLESS[case])
+    assert len(found.value.faults) == 1
+
+
+@pytest.mark.parametrize("case", ENDING)
+def test_a_workflow_that_may_be_a_step_of_itself_is_none(case: str) -> None:
+    assert engine_of(*ENDING[case]).id == "eng"
