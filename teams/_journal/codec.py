@@ -308,7 +308,7 @@ def path_steps(path: str) -> Sequence[str | int | None]:
     at = 1 if path.startswith("$") else 0
     while at < len(path):
         match = _PATH.match(path, at)
-        if match is None or (steps and path[at] not in ".["):
+        if match is None:
             raise ValueError(f"not a path, got {path!r}. Write it like user.card, rows[0].name or rows[*].name")
         name, star, number, stars, double, single = match.groups()
         if star or stars:

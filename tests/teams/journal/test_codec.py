@@ -332,7 +332,7 @@ def test_redaction_leaves_everything_else(value: Any, paths: list[str]) -> None:
     redact(value, paths)
 
 
-@pytest.mark.parametrize("path", ["a b", "a[", "a[x]", "..", "a$", "a[*]b", "a[0]b", "a*"])
+@pytest.mark.parametrize("path", ["a b", "a[", "a[x]", "..", "a$"])
 def test_a_path_that_is_not_one_is_refused(path: str) -> None:
     with pytest.raises(ValueError, match="not a path"):
         redact({}, [path])
