@@ -8,9 +8,11 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
+from actors.spi import TEXT, cut
 from supervisors.spi import SpecError
 from teams._journal import rows
 from teams._journal.codec import decode, enclosed, encode, key_cell
+from teams._journal.errors import NotStorable
 from teams._journal.rows import ENDED, Definition, InboxRow, JournalEntry, Result, RunRow, Unit
 from teams._runs.pattern import Pattern
 from teams.workflows._engine.listeners import follower
@@ -45,7 +47,7 @@ def new_run(settings: EngineSettings, message: StartRun, id: str, now: int) -> R
     Raises:
         NoSuchWorkflow: there is none of this name
         BadInput: the input is not what the workflow takes
-        NotStorable: JSON cannot say it, or no store takes the key
+        NotStorable: JSON cannot say it, or some store does not take the key or the priority
     """
     pattern = settings.workflows.get(message.workflow)
     if pattern is None:
@@ -53,6 +55,8 @@ def new_run(settings: EngineSettings, message: StartRun, id: str, now: int) -> R
     read_input(pattern, message.value)
     if message.key is not None:
         key_cell(message.key, "key")
+    if not isinstance(message.priority, int):
+        raise NotStorable("priority", f"it must be an integer, got {cut(repr(message.priority), TEXT)}")
     return run_row(
         id,
         message.workflow,

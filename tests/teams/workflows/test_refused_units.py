@@ -19,13 +19,15 @@ SURROGATE = "a\ud800"
 a = member("a", lambda value: [*value, "a"])
 
 
-@pytest.mark.parametrize("bad", [{"key": SURROGATE}, {"priority": 2**70}], ids=["key", "priority"])
+@pytest.mark.parametrize(
+    "bad", [{"key": SURROGATE}, {"priority": 2**70}, {"priority": "high"}], ids=["key", "large", "text"]
+)
 @pytest.mark.parametrize("at", [0, 3, 7])
 def test_a_start_that_cannot_be_stored_stops_no_other_run(tmp_path: Path, bad: dict[str, Any], at: int) -> None:
     """Guards the batch: it was tried again for ever, with all that came after it."""
     with played_on_sqlite(tmp_path, a, workflow("flow", do("a", "a"))) as scene:
         starts = [scene.eng.start_workflow("flow", [], **(bad if each == at else {})) for each in range(8)]
-        with pytest.raises(NotStorable, match="key: a string has|the database does not take it"):
+        with pytest.raises(NotStorable, match="key: a string has|the database does not take it|priority: it must be"):
             starts.pop(at).get(timeout=60)
         assert [start.get(timeout=60).get(timeout=60) for start in starts] == [["a"]] * 7
 
