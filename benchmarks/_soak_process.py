@@ -20,7 +20,7 @@ from teams import member
 from teams._journal.rows import OPEN
 from teams.events import StepDone
 from teams.workflows import EngineRef, Transaction, Workflow, WorkflowRun, do, engine, sleep, workflow
-from teams.workflows._engine import desk
+from teams.workflows._engine import desk, lookout
 
 if TYPE_CHECKING:
     from multiprocessing.connection import Connection
@@ -56,7 +56,7 @@ def work(url: str, first: int, lease: float, elsewhere: bool) -> None:
     if elsewhere:
         patch("teams._journal.sql.own_name", return_value=None).start()
     desk.LEASE = lease
-    desk.LOOK = min(desk.LOOK, lease / 2)
+    lookout.LOOK = min(lookout.LOOK, lease / 2)
 
     async def worker(value: Any) -> object:
         return value

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field, replace
 from teams._journal import lease as leases
 from teams._journal.decide import Head, Heads, Write, begun, decide, transacted
 from teams._journal.errors import NoDatabase
+from teams._journal.process import own_name
 from teams._journal.rows import (
     ENDED,
     OPEN,
@@ -89,7 +90,8 @@ class MemoryRunStore:
                 tables.engines[engine.epoch] = replace(engine, lease_until=min(engine.lease_until, now))
         tables.epoch += 1
         epoch = tables.epoch
-        tables.engines[epoch] = EngineRow(f"{host}:{pid}:{epoch}", epoch, host, pid, now, leases.until(now, lease))
+        until = leases.until(now, lease)
+        tables.engines[epoch] = EngineRow(f"{host}:{pid}:{epoch}", epoch, host, pid, now, until, own_name())
         return epoch
 
     def renew(self, epoch: int, lease: float) -> bool:

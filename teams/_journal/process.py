@@ -6,6 +6,7 @@ all others nothing is known, and their lease counts.
 
 from __future__ import annotations
 
+import contextlib
 import os
 from pathlib import Path
 from typing import Final
@@ -26,21 +27,22 @@ def own_name() -> str | None:
         return None
 
 
-def has_ended(name: str) -> bool:
-    """Whether the process with this name is known to have ended."""
+def is_there(name: str | None) -> bool | None:
+    """Whether the process with this name runs. False: it has ended. None: that is not known here."""
     try:
-        where, pid, started = name.rsplit(" ", 2)
+        where, pid, started = (name or "").rsplit(" ", 2)
         if where != _here():
-            return False
-        os.kill(int(pid), 0)
+            return None
+        with contextlib.suppress(PermissionError):  # it is there, and another user's
+            os.kill(int(pid), 0)
         stat = _stat(int(pid))
         if stat[_STARTED] != started:
-            return True  # the number was given to another process
-        return stat[_STATE] in _ENDED and stat[_THREADS] in ("0", "1")
+            return False  # the number was given to another process
+        return stat[_STATE] not in _ENDED or stat[_THREADS] not in ("0", "1")
     except ProcessLookupError:
-        return True
-    except (OSError, IndexError, ValueError):
         return False
+    except (OSError, IndexError, ValueError, OverflowError):
+        return None
 
 
 def _here() -> str:

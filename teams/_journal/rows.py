@@ -168,6 +168,8 @@ class EngineRow:
     pid: int
     started_at: int
     lease_until: int
+    process: str | None
+    """The name of the process, which no other one has; None: the system has none."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -35,7 +35,7 @@ from teams._journal import lease as leases
 from teams._journal.decide import Head, Heads, Write, begun, decide, transacted
 from teams._journal.errors import NotStorable, StoreAway, StoreRefused, without_password
 from teams._journal.memory import wall
-from teams._journal.process import has_ended, own_name
+from teams._journal.process import is_there, own_name
 from teams._journal.rows import (
     ENDED,
     Definition,
@@ -362,7 +362,7 @@ class SqlStore:
         """All engines, by epoch."""
         with self._reading() as connection:
             rows = connection.execute(select(ENGINE).order_by(ENGINE.c.epoch)).all()
-        return [EngineRow(f"{row.host}:{row.pid}:{row.epoch}", *row[:5]) for row in rows]
+        return [EngineRow(f"{row.host}:{row.pid}:{row.epoch}", *row) for row in rows]
 
     # Writing
 
@@ -523,7 +523,7 @@ class SqlStore:
         """The engines that have a lease. The lease of one whose process has ended on this machine ends here."""
         leased = select(ENGINE.c.epoch, ENGINE.c.process).where(ENGINE.c.lease_until > now).order_by(ENGINE.c.epoch)
         found = {row.epoch: row.process for row in connection.execute(leased)}
-        gone = [epoch for epoch, process in found.items() if process is not None and has_ended(process)]
+        gone = [epoch for epoch, process in found.items() if is_there(process) is False]
         if gone:
             connection.execute(update(ENGINE).where(ENGINE.c.epoch.in_(gone)).values(lease_until=now))
         return found.keys() - gone

@@ -8,7 +8,6 @@ import contextlib
 import os
 import random
 import re
-import socket
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -20,6 +19,7 @@ from teams._journal import rows
 from teams._journal.codec import decode, encode, text_cell
 from teams._journal.errors import NotReadable, StoreRefused, without_password
 from teams._journal.open_store import open_store
+from teams._journal.process import is_there
 from teams._journal.rows import ENDED, Definition, EngineRow, InboxKind, InboxRow, LifeState, RunRow, Unit
 from teams._journal.store import Store
 from teams.workflows._engine.parts import address_of
@@ -90,20 +90,14 @@ def whereabouts(store: Store, run: str) -> str | None:
     row = run_of(store, run)
     if row.owner is None or row.state in ENDED:
         return None
-    found = engine_of(store, row.owner)
-    if found is None or (found.host == socket.gethostname() and not _is_alive(found.pid)):
+    owner = next((each for each in store.engines() if each.epoch == row.owner), None)
+    there = None if owner is None else is_there(owner.process)
+    if there is False:
         return "its process is gone; the next engine that serves the store goes on with it"
-    return f"process {found.pid} on {printable(found.host)}"
-
-
-def _is_alive(pid: int) -> bool:
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    except OSError:  # it is another user's
-        return True
-    return True
+    if owner is None or owner.lease_until <= store.now():
+        return "the lease of its process is over; the next engine that serves the store goes on with it"
+    known = "" if there else "; whether it is there is not known here"
+    return f"process {owner.pid} on {printable(owner.host)}{known}"
 
 
 def hidden_of(store: Store, row: RunRow) -> Hidden:
@@ -139,10 +133,12 @@ def send(store: Store, row: InboxRow, definition: Definition | None = None) -> N
 
 
 def engine_of(store: Store, epoch: int | None = None) -> EngineRow | None:
-    """An engine whose lease runs, or the one with this epoch; None: there is none."""
+    """An engine whose lease runs and whose process is not known to have ended, or the one with this epoch; None: there
+    is none.
+    """
     now = store.now()
-    alive = [each for each in store.engines() if each.lease_until > now and epoch in (None, each.epoch)]
-    return alive[0] if alive else None
+    leased = (each for each in store.engines() if each.lease_until > now and epoch in (None, each.epoch))
+    return next((each for each in leased if is_there(each.process) is not False), None)
 
 
 def every_run(

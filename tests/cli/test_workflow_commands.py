@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
-import os
-import socket
+import sqlite3
 import sys
 from pathlib import Path
 from typing import Any
@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from teams._journal.codec import decode, encode
+from teams._journal.process import own_name
 from teams._journal.sql import SqlStore
 from teams.cli._app import app
 from teams.patterns import Rejected
@@ -116,21 +117,29 @@ def test_status_tells_progress_questions_and_unread_signals(letitcrash: Letitcra
     assert (found["state"], found["questions"], found["percentage"]) == ("waiting", {"approve": "Send it?"}, 50.0)
 
 
-def test_status_tells_which_process_has_a_run_and_whether_it_is_gone(letitcrash: Letitcrash) -> None:
+def test_status_tells_which_process_has_a_run_and_whether_it_is_there(letitcrash: Letitcrash, folder: Path) -> None:
     run = run_with(letitcrash)
     assert "engine  " not in letitcrash("status", run).out
-    own, gone = (socket.gethostname(), os.getpid()), (socket.gethostname(), 2**22 + 1)
-    for (host, pid), lease, said in (
-        (own, 60.0, f"process {os.getpid()} on {own[0]}"),
-        (gone, 60.0, "its process is gone; the next engine"),
-        (("elsewhere", 7), 60.0, "process 7 on elsewhere"),
-    ):
+    own, unknown = own_name(), "process 7 on here; whether it is there is not known here"
+    next_one = "the next engine that serves the store goes on with it"
+    cases = [("another-boot pid:[1] 7 7", 60.0, unknown), (None, 60.0, unknown)]
+    cases += [(None, 0.0, f"the lease of its process is over; {next_one}")]
+    if own is not None:
+        where, started = own.rsplit(" ", 1)
+        cases += [(own, 60.0, "process 7 on here")]
+        cases += [(f"{where} {int(started) - 1}", 60.0, f"its process is gone; {next_one}")]
+    for process, lease, said in cases:
         with store() as found:
             for each in found.engines():
                 found.release(each.epoch)
-            epoch = found.register(host, pid, lease)
+            epoch = found.register("here", 7, 60.0)
             assert [each.id for each in found.claim(epoch, 1)] == [run]
-        assert f"engine    {said}" in letitcrash("status", run).out
+            found.renew(epoch, lease)
+        with contextlib.closing(sqlite3.connect(folder / "support.db")) as file, file:
+            file.execute("UPDATE engine SET process = ? WHERE epoch = ?", (process, epoch))
+        assert f"engine    {said}\n" in letitcrash("status", run).out
+        none = "no engine has the store now" in letitcrash("signal", run, "news", "1").err
+        assert none == (next_one in said)
     with store() as found:
         found.release(epoch)
     assert "engine  " not in letitcrash("status", run).out

@@ -29,7 +29,6 @@ from actors.spi import (
     ActorRef,
     Crashed,
     ExitReason,
-    Future,
     RestartLimitExceeded,
     Timer,
     answer,
@@ -39,21 +38,22 @@ from actors.spi import (
     sleep,
     take_reply,
     when_gone,
-    when_terminated,
 )
-from supervisors.spi import NotFound, SpecError, SupervisionError, SupervisorRef
+from supervisors.spi import SpecError, SupervisionError
 from teams._journal import rows
 from teams._journal.codec import decode, encode, text_cell
 from teams._journal.errors import JournalError, NotStorable, StoreAway
 from teams._journal.lease import Lease
-from teams._journal.rows import ENDED, RUNNABLE, InboxRow, JournalEntry, RunRow, Unit, Written
+from teams._journal.rows import ENDED, InboxRow, JournalEntry, RunRow, Unit, Written
 from teams._runs.pattern import Pattern
 from teams._runs.state import RunState
 from teams.errors import RunCancelled, TeamError
 from teams.events import RunEnded, RunEvent
+from teams.workflows._engine import lookout
 from teams.workflows._engine.journal import StoreOpened
 from teams.workflows._engine.keepers import Keepers
 from teams.workflows._engine.listeners import Listeners, follower
+from teams.workflows._engine.lookout import PAUSE, POLL, Lookout, Seen
 from teams.workflows._engine.messages import (
     AnswerQuestion,
     AwaitEnd,
@@ -81,6 +81,7 @@ from teams.workflows._engine.notices import (
     RenewLease,
     RunWaits,
 )
+from teams.workflows._engine.players import Players
 from teams.workflows._engine.records import CHANGES, Records, graph_of
 from teams.workflows._engine.said import (
     answer_row,
@@ -133,14 +134,8 @@ from teams.workflows.events import (
 if TYPE_CHECKING:
     from teams.workflows._tracing import WorkflowTracing
 
-POLL = 0.25
-"""Seconds between two looks at whether another process wrote something."""
-LOOK = 5.0
-"""Seconds after which the desk looks for runs in any case: the lease of a process that died ends without a word."""
 PARK = 1.0
 """Seconds that a run must wait for, and has waited, before it is parked."""
-PAUSE = 0.5
-"""Seconds before the store is asked again when it did not answer."""
 AT_ONCE = 100
 """How many runs are read from the store at once when they are taken up."""
 PURGE = 60.0
@@ -179,26 +174,16 @@ class Desk(Actor):
     def __init__(self, settings: EngineSettings) -> None:
         self._settings = settings
         self._kept = self.kept(_Kept)
-        self._looking = False
-        self._again = False
-        self._crowded = True
-        """Whether runs may wait for a place here: the last look had no room for all, or was not completed."""
-        self._beginning: set[str] = set()
-        """Runs whose actor is being started."""
         self._starting: set[str] = set()
         """Runs that are being written for the first time here and are not awake yet."""
-        self._doubtful = False
-        """Whether runs may be ours in the store and not known here: the store was away after it may have written, or
-        the last incarnation ended just then.
-        """
-        self._wake: Timer | None = None
-        self._later: Timer | None = None
         self._timers: list[Timer] = []
         self._looks = Looks(self.runtime.clock)
         self._now = microseconds(self.runtime.clock.wall)
         journal = partial(self.sibling, "journal")
         self._records = Records(settings, partial(self.sibling, "store"), journal, self._now)
         self._keepers = Keepers(settings, self.ref, journal, self._now, Passes())
+        self._lookout = Lookout(self._records, self._now, self._look_once, self._look_after, self._stops)
+        self._players = Players(self.ref, self.runtime, self._kept.live, self._kept.refs, self._lookout)
 
     @property
     def home(self) -> str:
@@ -219,31 +204,17 @@ class Desk(Actor):
         else:
             # The next look sees to these runs. While the store is away the desk starts all the same, so that it ends
             # in order and gives the lease back.
-            self._doubtful = True
+            self._lookout.doubt()
             for run, live in list(kept.live.items()):
-                self._watch(run, live)
+                self._players.watch(live)
                 self.waits(RunWaits(run, live.keeper))
         self._timers = [
             self.tell_every(POLL, PollStore()),
-            self.tell_every(LOOK, LookForRuns()),
+            self.tell_every(lookout.LOOK, LookForRuns()),
             self.tell_every(LEASE / 6, RenewLease()),
             self.tell_every(PURGE, PurgeRuns()),
         ]
         self.ref.tell(LookForRuns())
-
-    async def _give_up_lost(self, epoch: int) -> None:
-        """Runs that are ours in the store and not known here: any engine may take them up.
-
-        The last incarnation was about to begin them, or the store was away just after it had given them to this engine.
-        What that incarnation had sent to the journal may still be on its way, behind a commit that failed: the journal
-        writes in order, so all of it is there when this unit is.
-        """
-        # While the store is away, nothing is written that the unit could wait for.
-        await self._records.query("runs", limit=1)
-        await self._records.write(Unit(""))
-        for row in await self._records.query("runs", states=tuple(RUNNABLE), limit=100_000):
-            if row.owner == epoch and row.id not in self._kept.live and row.id not in self._starting:
-                await self._records.write(Unit(row.id, epoch=epoch, update={"owner": None}))
 
     async def on_stop(self) -> None:  # type: ignore[override]
         for timer in self._timers:
@@ -306,7 +277,7 @@ class Desk(Actor):
 
     @handles
     async def poll(self, _: PollStore) -> None:
-        if self._kept.lease is None or self._looking:
+        if self._kept.lease is None or self._lookout.looks:
             return
         with contextlib.suppress(StoreAway):  # the next look finds what there is
             if await self._records.query("changed"):
@@ -318,43 +289,31 @@ class Desk(Actor):
 
     @handles
     async def look(self, _: LookForRuns) -> None:
-        if self._looking:
-            self._again = True
-            return
-        self._looking = True
-        try:
-            self._again = True
-            while self._again and self._kept.lease is not None and not self._stops():
-                self._again = False
-                await self._look_once()
-        except StoreAway:
-            self._doubtful = True
-            self._look_later(PAUSE)
-        finally:
-            self._looking = False
+        await self._lookout.look()
 
-    async def _look_once(self) -> None:
+    def _look_after(self, seconds: float) -> Timer:
+        return self.tell_after(seconds, LookForRuns())
+
+    async def _look_once(self) -> Seen | None:
         kept, lease = self._kept, self._kept.lease
-        assert lease is not None
-        self._crowded = True
-        if self._doubtful:
-            self._doubtful = False  # what comes into doubt meanwhile is for the next look
-            await self._give_up_lost(lease.epoch)
+        if lease is None:
+            return None
+        if self._lookout.is_in_doubt():
+            await self._records.give_up(lease.epoch, lambda run: run in kept.live or run in self._starting)
         runs = self.runtime.find(f"{self.home}/runs")
         if runs is None or not is_up(runs):
-            self._look_later(POLL)
-            return
+            self._lookout.later(POLL)
+            return None
         await self._begin([live for run, live in kept.live.items() if run not in kept.refs])
         room, claimed = self._room(), []
         if room > 0:
             claimed = await self._records.query("claim", lease.epoch, room, tuple(self._settings.workflows))
             for first in range(0, len(claimed), AT_ONCE):
                 if self._stops():
-                    return  # with the lease, the rest is given up
+                    return None  # with the lease, the rest is given up
                 written = await self._records.written_of(claimed[first : first + AT_ONCE])
                 found = [await self._take_up(row, entries, messages) for row, entries, messages in written]
                 await self._begin([live for live in found if live is not None])
-            self._again = self._again or len(claimed) == room
         said: dict[str, list[InboxRow]] = {}
         for message in await self._records.query("inbox"):
             said.setdefault(message.run, []).append(message)
@@ -365,34 +324,12 @@ class Desk(Actor):
             await self._tell_end(run)
         for run in [run for run in kept.listeners.readers if run not in kept.live]:
             await self._tell_news(run)
-        await self._look_in_time(lease)
-        self._crowded = len(claimed) >= room
+        return Seen(lease.epoch, len(claimed), room, self._room())
 
     def _stops(self) -> bool:
         """Whether the engine stops: its runs end before the desk, which has no work any more."""
         engine = self.runtime.find(self.home)
         return engine is None or is_stopping(engine)
-
-    def _look_later(self, seconds: float) -> None:
-        """One more look, for however many reasons."""
-        if not self._stops() and (self._later is None or not self._later.active):
-            self._later = self.tell_after(seconds, LookForRuns())
-
-    async def _look_in_time(self, lease: Lease) -> None:
-        """The next look comes when a parked run is due, or the lease of an engine ends that has died."""
-        room, times = self._room() > 0, list[float]()
-        wake = await self._records.query("next_wake") if room else None
-        if wake is not None:
-            left = (wake - self._now()) / 1e6
-            # What is due and was not claimed is not ours to claim: the lease is over, or another engine has just died.
-            times.append(min(LOOK, left) if left > 0 else POLL)
-        free = await self._records.query("lease_left", lease.epoch) if room else None
-        if free is not None and free < LOOK:  # one that lives has renewed it by then
-            times.append(free)
-        if self._wake is not None:
-            self._wake.cancel()
-        if times:
-            self._wake = self.tell_after(min(times), LookForRuns())
 
     def _room(self) -> int:
         """How many more runs may be awake here."""
@@ -456,73 +393,29 @@ class Desk(Actor):
         return live
 
     async def _begin(self, lives: list[Live]) -> None:
-        """Starts the actors of runs, or has them started as soon as the supervisor of the runs is up."""
-        found = self.runtime.find(f"{self.home}/runs")
-        starting: list[tuple[Live, Future[ActorRef[Any]]]] = []
-        for live in lives:
-            if self._may_begin(live):
-                if not isinstance(found, SupervisorRef):
-                    self._look_later(PAUSE)
-                    break
-                self._beginning.add(live.record.id)
-                starting.append((live, found.start_child({"home": self.home, "live": live})))
-        for live, started in starting:
-            await self._has_begun(live, started)
+        """Starts the actors of runs, as far as these are ours still."""
+        await self._players.begin([live for live in lives if self._may_begin(live)])
 
     def _may_begin(self, live: Live) -> bool:
         run, kept = live.record.id, self._kept
-        if run in self._beginning or kept.live.get(run) is not live:
+        if kept.live.get(run) is not live:
             return False
         if kept.lease is None or kept.lease.epoch != live.keeper.row.epoch:  # lost while it was being taken up
             del kept.live[run]
             return False
         return True
 
-    async def _has_begun(self, live: Live, started: Future[ActorRef[Any]]) -> None:
-        run, kept = live.record.id, self._kept
-        try:
-            ref = await started
-        except (SupervisionError, ActorDeadError):  # the supervisor of the runs is being started again
-            self._look_later(PAUSE)
-            return
-        finally:
-            self._beginning.discard(run)
-        if kept.live.get(run) is live:
-            kept.refs[run] = ref
-            self._watch(run, live)
-        else:
-            await self._terminate(ref)
-
-    def _watch(self, run: str, live: Live) -> None:
-        """Hears of the end of the actor of a run."""
-        own, ref = self.ref, self._kept.refs.get(run)
-        if ref is None:
-            return
-
-        def ended(reason: ExitReason) -> None:
-            by_itself = live.keeper.given_up or isinstance(reason, Crashed | RestartLimitExceeded)
-            if own.is_alive() and (by_itself or not self._stops()):
-                own.tell(PlayerGone(run, live.keeper, ref, reason))
-
-        when_terminated(ref, ended)
-
     @handles
     async def gone(self, message: PlayerGone) -> None:
         """The actor of a run has terminated."""
         kept = self._kept
         live = kept.live.get(message.run)
-        if live is None or live.keeper is not message.keeper or kept.refs.get(message.run) != message.ref:
+        if live is None or live.keeper is not message.keeper or not self._players.has_ended(live, message.ref):
             return
         keeper = live.keeper
-        player = keeper.player
-        if player is not None and player != message.ref and player.is_alive():  # started by an earlier incarnation
-            kept.refs[message.run] = player
-            self._watch(message.run, live)
-            return
-        del kept.refs[message.run]
         if not keeper.given_up and not keeper.taken_over:
             if not isinstance(message.reason, Crashed | RestartLimitExceeded):  # with the supervisor of the runs
-                self._look_later(PAUSE)
+                self._lookout.later(PAUSE)
                 return
             error = ActorDeadError(f"{self.home}/runs", message.reason, None)
             keeper.ended("failed", None, failure(error))
@@ -532,7 +425,7 @@ class Desk(Actor):
         del kept.live[message.run]
         with contextlib.suppress(StoreAway):  # the next look tells it
             await self._tell_end(message.run, keeper.last)
-        if self._crowded or (keeper.last is not None and keeper.last.state == "continued"):
+        if self._lookout.crowded or (keeper.last is not None and keeper.last.state == "continued"):
             self.ref.tell(LookForRuns())
 
     @handles
@@ -545,7 +438,7 @@ class Desk(Actor):
             if isinstance(message.error, NotStorable):
                 await self._fail(message.keeper.row, message.error)
             else:  # the store may say all the same that it is ours
-                self._doubtful = True
+                self._lookout.doubt()
                 self.ref.tell(LookForRuns())
 
     async def _fail(self, row: RunRow, error: NotStorable) -> None:
@@ -562,8 +455,8 @@ class Desk(Actor):
             await keeper.is_written()
             await self._tell_end(row.id)
         except StoreAway:
-            self._doubtful = True
-            self._look_later(PAUSE)
+            self._lookout.doubt()
+            self._lookout.later(PAUSE)
 
     @handles
     async def leave_run(self, message: LeaveRun) -> None:
@@ -578,17 +471,7 @@ class Desk(Actor):
     async def _drop(self, run: str) -> None:
         """The actor of a run ends; the row of the run says what becomes of it."""
         self._kept.live.pop(run, None)
-        ref = self._kept.refs.pop(run, None)
-        if ref is not None:
-            await self._terminate(ref)
-
-    async def _terminate(self, ref: ActorRef[Any]) -> None:
-        found = self.runtime.find(f"{self.home}/runs")
-        if isinstance(found, SupervisorRef):
-            try:
-                await found.terminate_child(ref.path.rpartition("/")[2])
-            except (NotFound, ActorDeadError, SupervisionError):
-                return  # it has ended by itself
+        await self._players.end(run)
 
     @handles
     def waits(self, message: RunWaits) -> None:
@@ -732,7 +615,7 @@ class Desk(Actor):
         try:
             result = await self._records.write(Unit(row.id, definition=definition, start=row, schedule=schedule))
         except StoreAway:
-            self._doubtful = True
+            self._lookout.doubt()
             raise
         finally:
             self._starting.discard(row.id)

@@ -10,7 +10,7 @@ from actors.spi import TEXT, ActorRef, described
 from supervisors.spi import SpecError
 from teams._journal.codec import decode
 from teams._journal.errors import JournalError, NotStorable, StoreAway
-from teams._journal.rows import Definition, InboxRow, JournalEntry, Result, RunRow, Unit
+from teams._journal.rows import RUNNABLE, Definition, InboxRow, JournalEntry, Result, RunRow, Unit
 from teams._journal.store import Store
 from teams._runs.pattern import Pattern
 from teams.errors import TeamError
@@ -71,6 +71,20 @@ class Records:
 
     async def write(self, unit: Unit) -> Result:
         return await written(self._journal(), unit)
+
+    async def give_up(self, epoch: int, is_known: Callable[[str], bool]) -> None:
+        """Runs that are the engine's in the store and not known to it: any engine may take them up.
+
+        The last incarnation of the desk was about to begin them, or the store was away just after it had given them to
+        this engine. What that incarnation had sent to the journal may still be on its way, behind a commit that failed:
+        the journal writes in order, so all of it is there when this unit is.
+        """
+        # While the store is away, nothing is written that the unit could wait for.
+        await self.query("runs", limit=1)
+        await self.write(Unit(""))
+        for row in await self.query("runs", states=tuple(RUNNABLE), limit=100_000):
+            if row.owner == epoch and not is_known(row.id):
+                await self.write(Unit(row.id, epoch=epoch, update={"owner": None}))
 
     # Changes of runs that are not awake
 

@@ -20,8 +20,8 @@ from teams.workflows._engine.messages import AnswerQuestion, StartRun
 from teams.workflows._engine.settings import EngineSettings, run_row
 from teams.workflows._graph.edit import GraphChanges, KnownNames, changes_from, edited
 from teams.workflows._graph.workflow import Workflow, definition_of
-from teams.workflows._run.keeper import OF_STEPS
 from teams.workflows._run.names import step_of
+from teams.workflows._run.past import OF_STEPS
 from teams.workflows._run.play import read_input
 from teams.workflows._run.values import write
 from teams.workflows.errors import (

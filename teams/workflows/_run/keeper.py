@@ -37,9 +37,9 @@ from teams._runs.state import BEGAN, RunState
 from teams.errors import NoCapableAgent, StepFailed, StepTimeout
 from teams.workflows._graph.workflow import Workflow, definition_of
 from teams.workflows._run.continuing import ContinueAsNew
-from teams.workflows._run.limit import TimeLimit
-from teams.workflows._run.names import keyed, step_of, unkeyed
+from teams.workflows._run.names import unkeyed
 from teams.workflows._run.passes import Passes
+from teams.workflows._run.past import Past, Undoable
 from teams.workflows._run.transaction import StepTransaction, Transaction
 from teams.workflows._run.values import adapter, read, write, written
 from teams.workflows.errors import AgentMissing, Diverged, TakenOver, TooManyEntries
@@ -50,10 +50,6 @@ CONTINUED = "(continued)"
 """The step of its parent that a run is of which goes on in its place."""
 IN_ONE_COMMIT = 3
 """Passes of the event loop in which the steps that an end makes ready may come into its commit."""
-OF_STEPS: frozenset[EntryKind] = frozenset(
-    {"began", "done", "failed", "skipped", "slept", "asked", "answered", "signalled", "expired"}
-)
-"""The kinds of entries that say that a step has begun or ended."""
 _STEPS = {"StepFailed": StepFailed, "StepTimeout": StepTimeout}
 
 _END = ("state", "result", "error", "ended_at", "retain_until", "waiting_for", "wake_at", "owner")
@@ -99,14 +95,6 @@ class LongWait(NamedTuple):
     """UTC microseconds; None: without a limit."""
 
 
-class Undoable(NamedTuple):
-    """A step that is done, and what undoes it."""
-
-    step: str
-    node: str
-    value: Any
-
-
 class DurableKeeper:
     """Keeps one run, in one process, for as long as that owns it. On the loop thread."""
 
@@ -143,8 +131,9 @@ class DurableKeeper:
         self._lost = lost
         self._waits = waits
         self.starts = starts
-        self._seq = 0
-        self._limit = TimeLimit()
+        self._past = past = Past(entries)
+        self._seq = past.seq
+        self._limit = past.limit
         self._entries: list[JournalEntry] = []
         self._taken: list[str] = []
         self._update: dict[str, Any] = {}
@@ -153,19 +142,10 @@ class DurableKeeper:
         self._in_flight: list[_Batch] = []
         self._due: int | None = None
         """In how many passes at most that goes to the store, when it was asked for; None: nothing is gathered."""
-        self._stored: dict[str, JournalEntry] = {}
-        self._began: dict[str, JournalEntry] = {}
-        self._kept: dict[str, JournalEntry] = {}
-        self._declared: dict[str, str] = {}
-        """What steps were when they began."""
-        self._hides: set[str] = set()
-        """The keys under which it is written what steps do not show."""
-        self._places: dict[str, JournalEntry] = {}
-        """Places of code to which the run came."""
         self.waiting: dict[str, LongWait] = {}
         """The steps that wait, by their keys."""
-        self._inbox: list[InboxRow] = []
-        self._journalled: set[str] = set()
+        self._inbox = past.inbox
+        self._journalled = past.journalled
         """Messages that wait and are written as entries already."""
         self._readers: dict[str, tuple[Callable[[InboxRow], bool], asyncio.Future[InboxRow]]] = {}
         self.cut_off: set[str] = set()
@@ -177,7 +157,7 @@ class DurableKeeper:
         self.again: dict[str, float | None] = {}
         """What was decided about the steps that failed. It is written with their failure."""
         self.accepts = False
-        self.cancelled: str | None = None
+        self.cancelled = past.cancelled
         """Why the run was cancelled; None: it was not."""
         self.paused = False
         self.given_up = False
@@ -191,14 +171,9 @@ class DurableKeeper:
         """Called once, when something of the run is written next."""
         self.player: ActorRef[Any] | None = None
         """The actor that plays the run."""
-        self._lived: dict[str, JournalEntry] = {}
-        """Waits that have ended or begun, for an actor that plays the run again in this process."""
-        self._noted: dict[str, JournalEntry] = {}
-        """What another process has noted: steps that were skipped, rules that were taken."""
-        self._lived_notes: dict[str, JournalEntry] = {}
-        self.begun: set[str] = set()
+        self.begun = past.begun
         """The steps of the workflow that have begun, by their ids in the graph. The player adds to them."""
-        self.edits: set[str] = set()
+        self.edits = past.edits
         """The edits that are decided, by their ids."""
         self._follow: RunRow | None = None
         """The run that goes on in place of this one."""
@@ -206,106 +181,20 @@ class DurableKeeper:
         """Messages to that run."""
         self._definition: Definition | None = None
         """A new version of the workflow, which goes to the store with what is gathered."""
-        self._first_version: str | None = None
+        self._first_version = past.first_version
         """The version of the workflow with which the run began, if it has another one now."""
         self._edited: Callable[[Workflow], object] | None = None
         self.is_over = False
         """Whether every step has ended: the run is about to end."""
-        self.undo_nothing = False
+        self.undo_nothing = past.undo_nothing
         self.undoing = False
         """Whether a step failed whose failure undoes what was done."""
-        self.undos: list[Undoable] = []
+        self.undos = past.undos
         """What is undone, last first, when the run is cancelled or fails in a step that says so."""
-        for entry in entries:
-            self._read(entry)
-
-    def _read(self, entry: JournalEntry) -> None:
-        self._seq = max(self._seq, entry.seq)
-        key = keyed(entry.step, entry.attempt)
-        if entry.kind in OF_STEPS:
-            self.begun.add(step_of(entry.step))
-        match entry.kind:
-            case "edited":
-                self._read_edited(entry)
-            case "began" | "asked":
-                self._began[key] = entry
-                if entry.kind == "asked":
-                    self._limit.asks(key, entry.at)
-                said = None if entry.body is None else decode(entry.body)
-                if isinstance(said, str):
-                    self._declared[key] = said
-            case "skipped" | "routed":
-                self._noted[key] = entry
-            case "done" | "failed" | "slept" | "signalled" | "answered" | "expired":
-                self._began.pop(key, None)
-                self._limit.asks_no_more(key, entry.at)
-                self._stored[key] = entry
-                if entry.kind in ("signalled", "answered") and entry.body is not None:
-                    taken = decode(entry.body)["id"]
-                    self._inbox = [row for row in self._inbox if row.id != taken]
-            case "kept":
-                self._kept[key] = entry
-                self._read_kept(key, entry)
-            case "retried":
-                first = int(decode(entry.body)) if entry.body is not None else 0
-                passed_over = {k for k, each in self._noted.items() if each.kind == "skipped"}
-                again = [
-                    k
-                    for k, each in self._stored.items()
-                    if 0 < first <= each.seq or (each.kind == "failed" and step_of(k) not in passed_over)
-                ]
-                undone = [k for k in self._stored if k.endswith("/undo")]
-                again += [*undone, *(k.removesuffix("/undo") for k in undone)]
-                self.undos = [each for each in self.undos if f"{each.step}/undo" not in undone]
-                for each in again:
-                    self._stored.pop(each, None)
-                    self._noted.pop(each, None)
-                self._noted = {k: each for k, each in self._noted.items() if not 0 < first <= each.seq}
-                self._kept = {k: each for k, each in self._kept.items() if not _failed(each)}
-                self.cancelled, self.undo_nothing = None, False
-                self._limit.begin_again(entry.at)
-
-    def _read_edited(self, entry: JournalEntry) -> None:
-        said = decode(entry.body or b"{}")
-        if "id" in said:
-            self.edits.add(said["id"])
-        if self._first_version is None:
-            self._first_version = said.get("from")
-
-    def _read_kept(self, key: str, entry: JournalEntry) -> None:
-        said = decode(entry.body) if entry.body is not None else {}
-        if "message" in said:
-            row = InboxRow(**{**said["message"], "body": enclosed(said["message"]["body"])})
-            self._inbox.append(row)
-            self._journalled.add(row.id)
-            del self._kept[key]
-        elif "pause" in said:
-            self._limit.pause(said["pause"])
-            del self._kept[key]
-        elif "go_on" in said:
-            self._limit.go_on(said["go_on"])
-            del self._kept[key]
-        elif "cancel" in said:
-            self.cancelled, self.undo_nothing = said["cancel"], not said["undo"]
-            del self._kept[key]
-        elif "place" in said:
-            self._places[key] = self._kept.pop(key)
-        elif "redact" in said:
-            self._hides.add(key)
-            del self._kept[key]
-        elif "undo" in said:
-            self.undos.append(Undoable(said["step"], said["undo"], read(entry.body)["value"]))
-            del self._kept[key]
 
     def restore(self, record: RunState, now: float) -> None:
         """Gives a new record what another process had kept. `now` is the runtime's clock."""
-        for key, entry in self._began.items():
-            if key in self._declared:  # else it is a wait
-                record.under_way[key] = now - (self._now() - entry.at) / 1e6
-                self.cut_off.add(key)
-        for key, entry in self._kept.items():
-            record.kept[key] = self._unkept(entry, now)
-        record.done = sum(each.kind == "done" for each in self._stored.values())
+        self.cut_off |= self._past.restore(record, self._now(), now)
 
     # What the run says
 
@@ -323,45 +212,32 @@ class DurableKeeper:
             raise StepFailed(self.row.id, step, why)
 
     def note_begin(self, step: str, target: str) -> None:
-        self._add("began", step, body=_label(self._declared.get(step, target)))
+        self._add("began", step, body=_label(self._past.declared.get(step, target)))
         self._schedule(1)
 
     def declare(self, step: str, said: str) -> None:
         """What a step of code is, before it begins. Raises Diverged if it was something else."""
-        was = self._declared.get(step)
+        was = self._past.declared.get(step)
         if was is not None and was != said and not self.accepts:
             raise Diverged(self.row.id, step, was, said)
-        self._declared[step] = said
+        self._past.declared[step] = said
 
     def hide(self, key: str, body: Mapping[str, Any]) -> None:
-        if key not in self._hides:
-            self._hides.add(key)
+        if self._past.hides_more(key):
             self._add("kept", key, body=encode(body))
 
     def first(self, key: str) -> float:
         """The wall clock, in seconds since the epoch, when the run came to this place first."""
-        entry = self._places.get(key)
-        if entry is None:
-            return self._place(key).at / 1e6
-        return entry.at / 1e6
+        return (self._past.places.get(key) or self._place(key, True)).at / 1e6
 
     def first_with(self, key: str) -> bool:
         """Whether the run had not got further when the code came that asks this, the first time that it asked."""
-        entry = self._places.get(key)
-        if entry is None:
-            entry = self._place(
-                key, not any(self._is_ahead(step) for step in (*self._stored, *self._began, *self._noted))
-            )
+        entry = self._past.places.get(key) or self._place(key, not self._past.is_ahead())
         return bool(decode(entry.body or b"true")["place"])
 
-    def _is_ahead(self, step: str) -> bool:
-        """Whether the code has not come to a step that is written. It comes to none of a gathering that is over."""
-        return not any(step.startswith(f"{gathering}/") for gathering in self._kept)
-
-    def _place(self, key: str, value: object = True) -> JournalEntry:
+    def _place(self, key: str, value: bool) -> JournalEntry:
         self._refuse_at(key)
-        self._add("kept", key, body=encode({"place": value}))
-        entry = self._places[key] = self._entries[-1]
+        entry = self._past.places[key] = self._add("kept", key, body=encode({"place": value}))
         return entry
 
     def end(self, step: str, outcome: Outcome, seconds: float, returns: Any = None) -> Outcome:
@@ -417,7 +293,7 @@ class DurableKeeper:
 
     def recall(self, step: str, returns: Any = None) -> Outcome | None:
         """How a step ended that another process had begun, or this one before the run was taken up again."""
-        entry = self._stored.pop(step, None)
+        entry = self._past.stored.pop(step, None)
         if entry is None:
             return None
         if entry.kind == "failed":
@@ -427,7 +303,7 @@ class DurableKeeper:
 
     def knows(self, step: str) -> bool:
         """Whether it is written that the step ended, in another process or before the run was taken up again."""
-        return step in self._stored
+        return step in self._past.stored
 
     def _failure(self, step: str, body: bytes) -> Outcome:
         said = decode(body)
@@ -446,28 +322,13 @@ class DurableKeeper:
             return  # made again from the steps, as the items of a pipeline are
         self._add("kept", key, body=write(said, limit=self.max_value_bytes))
 
-    def _unkept(self, entry: JournalEntry, now: float) -> object:
-        said = read(entry.body)
-        if "at" in said:
-            return now - (self._now() - int(said["at"])) / 1e6
-        if "able" in said:
-            return tuple(tuple(each) for each in said["able"])
-        return Gathered(said["results"], said["failures"], tuple(said["unanswered"]), said["satisfied"])
-
     def note_once(self, kind: EntryKind, step: str, value: object = None) -> bool:
         """Has something written that happened in the run. False, and nothing: it is written already."""
-        known = self._note(step)
+        known = self._past.note(step)
         if known is not None and known.kind == kind:
             return False
-        self._lived_notes[step] = self._add(kind, step, body=encode(value))
+        self._past.noted_here(step, self._add(kind, step, body=encode(value)))
         return True
-
-    def _note(self, step: str) -> JournalEntry | None:
-        """What was noted at a step, here or in another process."""
-        known = self._noted.pop(step, None)
-        if known is not None:
-            self._lived_notes[step] = known
-        return self._lived_notes.get(step)
 
     def attach(self, team: Callable[[str], Awaitable[ActorRef[Any]]]) -> None:
         """`team` finds the coordinator of a team of the engine for the actor that plays the run now."""
@@ -556,7 +417,7 @@ class DurableKeeper:
 
     def noted(self, step: str) -> Any:
         """What was decided at this place: the rule that was taken, or how steps run. None: nothing yet."""
-        entry = self._note(step)
+        entry = self._past.note(step)
         return None if entry is None or entry.body is None else decode(entry.body)
 
     def wall(self) -> float:
@@ -670,10 +531,10 @@ class DurableKeeper:
     # What may take long
 
     async def sleep(self, step: str, seconds: float) -> None:
-        if self._ended_wait(step) is None:
+        if self._past.ended_wait(step) is None:
             until = await self._until(step, "timer", seconds)
             await self._wait(step, LongWait("timer", until))
-            self._lived[step] = self._add("slept", step)
+            self._past.waited(step, self._add("slept", step))
 
     async def receive(
         self, step: str, what: str, fits: Callable[[InboxRow], bool], within: float | None, asks: object = None
@@ -681,25 +542,26 @@ class DurableKeeper:
         """Takes a row of the inbox: (True, its value), or (False, None) after `within` seconds. The same one when the
         run is played again.
         """
-        known = self._ended_wait(step)
+        known = self._past.ended_wait(step)
         if known is not None:
             return (False, None) if known.kind == "expired" else (True, decode(known.body or b"{}").get("value"))
         until = await self._until(step, what, within, asks)
         row = await self._wait(step, LongWait(what, until), fits)
         self._limit.asks_no_more(step, self._now())
         if row is None:
-            self._lived[step] = self._add("expired", step)
+            self._past.waited(step, self._add("expired", step))
             return False, None
         value = None if row.body is None else decode(row.body)
         kind: EntryKind = "answered" if row.kind == "answer" else "signalled"
-        self._lived[step] = self._add(kind, step, body=enclosed({"id": row.id, "by": row.by, "value": value}))
+        body = enclosed({"id": row.id, "by": row.by, "value": value})
+        self._past.waited(step, self._add(kind, step, body=body))
         if row.id not in self._journalled:
             self._taken.append(row.id)
         return True, value
 
     async def _until(self, step: str, what: str, seconds: float | None, asks: object = None) -> int | None:
         """When the wait of a step is over. It is written when it comes here first."""
-        entry = self._began.pop(step, None) or self._lived.get(step)
+        entry = self._past.begun_wait(step)
         if entry is None:
             self._refuse_at(step)
             until = None if seconds is None else self._now() + lasting(seconds)
@@ -707,19 +569,11 @@ class DurableKeeper:
             entry = self._add("began" if asks is None else "asked", step, body=body)
             if asks is not None:
                 self._limit.asks(step, entry.at)
-        self._lived[step] = entry
+        self._past.waited(step, entry)
         await self.written()
         assert entry.body is not None
         found: int | None = decode(entry.body)["until"]
         return found
-
-    def _ended_wait(self, step: str) -> JournalEntry | None:
-        """How a wait ended, here or in another process."""
-        known = self._stored.pop(step, None)
-        if known is not None:
-            self._lived[step] = known
-        known = self._lived.get(step)
-        return None if known is None or known.kind in ("began", "asked") else known
 
     async def _wait(
         self, step: str, waiting: LongWait, fits: Callable[[InboxRow], bool] | None = None
@@ -927,12 +781,6 @@ def checked(value: object, returns: Any) -> object:
     """A value as this type. Raises ValidationError."""
     reads = adapter(returns)
     return value if reads is None else reads.validate_python(value)
-
-
-def _failed(entry: JournalEntry) -> bool:
-    """Whether what was kept is a gathering that failed, or when one began: a retry gathers anew."""
-    said = decode(entry.body) if entry.body is not None else {}
-    return "at" in said or bool(said.get("failures")) or said.get("satisfied") is False
 
 
 LOOK = 1.0

@@ -27,7 +27,8 @@ from teams.events import RunBegan, RunEnded, RunEvent
 from teams.workflows._graph.workflow import Workflow
 from teams.workflows._run.continuing import ContinueAsNew
 from teams.workflows._run.deadline import Deadline, Looks
-from teams.workflows._run.keeper import DurableKeeper, Undoable
+from teams.workflows._run.keeper import DurableKeeper
+from teams.workflows._run.past import Undoable
 from teams.workflows._run.values import written
 from teams.workflows.errors import AgentMissing, Blocked, RunTimeout, UndoFailed
 from teams.workflows.events import RunBlocked, RunCancelling, RunContinued, RunStepUndone

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 import teams
-from teams._journal.process import has_ended, own_name
+from teams._journal.process import is_there, own_name
 from tests import forked
 from tests.teams.journal.cast import LEASE, begin, place
 
@@ -46,29 +46,31 @@ def test_a_process_has_ended_when_it_was_killed_and_not_before() -> None:
         assert running.stdout is not None
         name = running.stdout.readline().strip()
         assert name != own()
-        assert not has_ended(name)
+        assert is_there(name)
         running.send_signal(signal.SIGSTOP)
-        assert not has_ended(name)
+        assert is_there(name)
         running.kill()
         os.waitid(os.P_PID, running.pid, os.WEXITED | os.WNOWAIT)
-        assert has_ended(name)  # its parent has not asked about it yet
+        assert is_there(name) is False  # its parent has not asked about it yet
         running.wait()
-        assert has_ended(name)
+        assert is_there(name) is False
 
 
 def test_a_process_with_the_number_of_an_ended_one_is_another_one() -> None:
     where, number, started = own().rsplit(" ", 2)
-    assert not has_ended(f"{where} {number} {started}")
-    assert has_ended(f"{where} {number} {int(started) - 1}")
+    assert is_there(f"{where} {number} {started}")
+    assert is_there(f"{where} {number} {int(started) - 1}") is False
 
 
 def test_of_processes_elsewhere_nothing_is_known() -> None:
     boot, rest = own().split(" ", 1)
-    assert not has_ended(f"{boot[::-1]} {rest}")
+    assert is_there(f"{boot[::-1]} {rest}") is None
     where, _, started = own().rsplit(" ", 2)
-    for number in ("x", "0", "-1", str(1 << 70)):
-        assert not has_ended(f"{where}x {number} {started}")
-    assert not has_ended("")
+    assert is_there(f"{where}x {own().split()[-2]} {started}") is None
+    for number in ("x", "0", str(1 << 70)):
+        assert is_there(f"{where} {number} {started}") is None
+    assert is_there("") is None
+    assert is_there(None) is None
 
 
 def test_the_runs_of_a_killed_process_are_free_on_its_machine(tmp_path: Path) -> None:

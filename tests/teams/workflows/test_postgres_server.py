@@ -16,7 +16,7 @@ from teams._journal.open_store import open_store
 from teams._journal.rows import InboxRow, Unit
 from teams._journal.sql_dialects import Postgres
 from teams.workflows import EngineRef, do, engine, wait, workflow
-from teams.workflows._engine import desk
+from teams.workflows._engine import lookout
 from teams.workflows.events import StoreBack, StoreLost
 from tests.teams.journal.cast import postgres
 from tests.teams.journal.cluster import Cluster, cluster
@@ -78,7 +78,7 @@ def test_a_wrong_password_is_refused_and_not_shown(server: Cluster) -> None:
 def test_an_engine_without_notifications_looks_by_itself(monkeypatch: pytest.MonkeyPatch) -> None:
     """As behind pgbouncer in its transaction mode, where LISTEN is another session's."""
     monkeypatch.setattr(Postgres, "_notified", lambda *_: None)
-    monkeypatch.setattr(desk, "LOOK", 0.2)
+    monkeypatch.setattr(lookout, "LOOK", 0.2)
     with postgres() as url, start(engine("eng", workflow("flow", wait("go", "go")), store=url), log=False) as eng:
         run = eng.start_workflow("flow").get(timeout=60)
         other = open_store(url)
