@@ -17,6 +17,7 @@ from actors.testing import ClockJump, Crash, FaultPlan, Kill
 from teams._journal.rows import ENDED, InboxRow
 from teams.workflows._engine.desk import Desk
 from teams.workflows._run.keeper import DurableKeeper
+from teams.workflows._run.past import Past
 from teams.workflows._run.run import Live
 from teams.workflows.testing import (
     EngineLine,
@@ -200,7 +201,7 @@ def test_an_engine_that_goes_on_with_a_cancelled_run_is_noticed(monkeypatch: pyt
 
 def test_an_engine_that_chooses_again_how_steps_run_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(DurableKeeper, "noted", lambda *_: None)
-    monkeypatch.setattr(DurableKeeper, "_note", lambda *_: None)
+    monkeypatch.setattr(Past, "note", lambda *_: None)
     nap = Piece("b", "sleep", seconds=30.0)
     with pytest.raises(PromiseBroken, match="3 decided once"):
         World(Sketch((WORK, nap), chain=False, auto=True), disk=(Reboot(at=3.0),)).run()
