@@ -11,8 +11,8 @@ from actors.spi import (
     ExitReason,
     Future,
     RestartLimitExceeded,
-    is_up,
     Runtime,
+    is_up,
     when_terminated,
 )
 from supervisors.spi import NotFound, SupervisionError, SupervisorRef
