@@ -205,8 +205,9 @@ class Desk(Actor):
             # The next look sees to these runs. While the store is away the desk starts all the same, so that it ends
             # in order and gives the lease back.
             self._lookout.doubt()
-            for live in list(kept.live.values()):
+            for run, live in list(kept.live.items()):
                 self._players.watch(live)
+                self.waits(RunWaits(run, live.keeper))
         self._timers = [
             self.tell_every(POLL, PollStore()),
             self.tell_every(lookout.LOOK, LookForRuns()),
@@ -340,7 +341,11 @@ class Desk(Actor):
             before = self._kept.live[row.id].keeper
             await self._drop(row.id)
             await before.is_written()  # what it has sent to the store comes before what is read now
-            ((row, entries, messages),) = await self._records.written_of([row])
+            now = await self._records.row(row.id)
+            if now is None or now.state in ENDED:  # it was claimed just before
+                await self._tell_end(row.id, now)
+                return None
+            ((row, entries, messages),) = await self._records.written_of([now])
         if any(each.kind in CHANGES for each in messages):
             row, entries, messages = await self._records.change(row, entries, messages)
         try:
@@ -479,23 +484,28 @@ class Desk(Actor):
         live = self._kept.live.get(message.run)
         if live is None or live.keeper is not message.keeper:
             return
-        waiting = live.waiting(self._now(), PARK)
+        keeper, waiting = live.keeper, live.waiting(self._now(), PARK)
         if waiting is None:
+            if keeper.given_up and live.record.task is not None:  # a desk that crashed then has parked it
+                self._go_on(live)
             return
-        keeper = live.keeper
         keeper.set_aside()
         for_what, wake_at = waiting
         keeper.update(state="waiting", waiting_for=for_what, wake_at=wake_at, owner=None)
         if not await keeper.is_written() or self._kept.live.get(message.run) is not live:
             return
         if live.waiting(self._now(), 0.0) != waiting:  # what it waits for has come meanwhile
-            if not keeper.paused and keeper.cancelled is None:
-                keeper.running(self._now())
+            self._go_on(live)
             return
         await self._drop(message.run)
         at = None if wake_at is None else wake_at / 1e6
         self.runtime.events.publish(RunParked(self.path, self.runtime.now(), message.run, for_what, at))
         self.ref.tell(LookForRuns())
+
+    def _go_on(self, live: Live) -> None:
+        """A run that was parked in the store is awake after all."""
+        if not live.keeper.paused and live.keeper.cancelled is None:
+            live.keeper.running(self._now())
 
     async def _block(
         self,

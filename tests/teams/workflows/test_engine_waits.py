@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from actors.testing import ClockJump, FaultPlan
+from actors.testing import ClockJump, FaultPlan, Kill
 from teams.workflows import (
     AlreadyAnswered,
     AlreadyEnded,
@@ -198,6 +198,17 @@ def test_a_run_that_was_parked_is_parked_again_at_its_next_wait(land: Played) ->
         assert (scene.state(run), scene.awake()) == ("waiting", 0)
         run.answer("three", "yes").get()
         assert run.get() == "end"
+
+
+@pytest.mark.parametrize("at", [0.25, 0.75, 0.875])
+def test_what_a_desk_that_died_would_have_parked_is_parked(at: float) -> None:
+    with played(workflow("flow", wait("go", "go")), plan=FaultPlan(Kill("eng/desk", at=at))) as scene:
+        run = scene.start("flow")
+        scene.sim.advance(10)
+        assert len(scene.sim.fired) == 1
+        assert (scene.state(run), scene.awake()) == ("waiting", 0)
+        run.signal("go", 1).get()
+        assert run.get(timeout=20) == 1
 
 
 def test_an_open_run_says_what_it_waits_for_and_since_when(land: Played) -> None:

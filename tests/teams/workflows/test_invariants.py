@@ -140,6 +140,14 @@ def test_a_run_that_ends_while_it_is_being_parked_stays_ended() -> None:
     World(sketch, script, search=("pos", 1000)).run()
 
 
+@pytest.mark.parametrize("nth", range(2, 12))
+def test_a_desk_that_crashes_while_it_parks_has_no_run_end_twice(nth: int) -> None:
+    """What it has parked in the store is awake all the same, and gets its signal here and by a claim."""
+    script = (EngineLine(0.5, "start"), EngineLine(0.5, "start", 1))
+    plan = FaultPlan(Crash("engine-0/desk", nth=nth))
+    World(Sketch((Piece("a", "wait"),)), script, plan, search=("random", 0)).run()
+
+
 def test_an_edit_from_another_process_that_comes_late_writes_nothing() -> None:
     sketch = Sketch((Piece("a", "sleep", seconds=0.5),), chain=False)
     World(sketch, (EngineLine(0.25, "start", 0, 1), EngineLine(0.5, "edit", 0, 0, "a")), engines=2).run()
