@@ -18,7 +18,7 @@ PAUSE = 0.5
 
 
 class Seen(NamedTuple):
-    """What a look has come to that was completed."""
+    """What came of a look."""
 
     epoch: int
     claimed: int
@@ -40,7 +40,7 @@ class Lookout:
         after: Callable[[float], Timer],
         stops: Callable[[], bool],
     ) -> None:
-        """`once` is one look; None: it could not be completed. `after` has the desk asked for a look in so many
+        """`once` is one look; None: it was given up. `after` has the desk asked for a look in so many
         seconds. `stops` says whether the engine stops.
         """
         self._records = records

@@ -12,6 +12,7 @@ from actors.spi import (
     Future,
     RestartLimitExceeded,
     Runtime,
+    is_up,
     when_terminated,
 )
 from supervisors.spi import NotFound, SupervisionError, SupervisorRef
@@ -47,7 +48,7 @@ class Players:
         starting: list[tuple[Live, Future[ActorRef[Any]]]] = []
         for live in lives:
             if live.record.id not in self._beginning:
-                if not isinstance(found, SupervisorRef):
+                if not isinstance(found, SupervisorRef) or not is_up(found):  # what waits there is lost if it ends
                     self._lookout.later(PAUSE)
                     break
                 self._beginning.add(live.record.id)

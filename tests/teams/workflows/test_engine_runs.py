@@ -12,6 +12,7 @@ from actors import DeadLetter
 from actors import sleep as pause
 from actors.events import MessageHandled
 from supervisors import SpecError
+from supervisors.spi import StartChild
 from teams import RunCancelled, member
 from teams.workflows import (
     AlreadyEnded,
@@ -388,6 +389,22 @@ def test_an_engine_that_stops_with_runs_awake_drops_no_message(land: Played) -> 
         scene.sim.advance(10.0)
         assert not scene.eng.is_alive()
         assert lost == []
+
+
+def test_an_engine_that_stops_has_no_more_actors_of_runs_started(land: Played) -> None:
+    """What waits for their supervisor when that ends is a warning each in the log: up to a hundred."""
+    with land(adds("slow", 100.0), workflow("flow", do("slow", "slow")), late) as scene:
+        handled: list[MessageHandled] = []
+        scene.start("late", [])
+        scene.sim.advance(1.0)
+        scene.eng.stop(block=False)
+        scene.sim.advance(0.1)
+        scene.sim.runtime.events.subscribe(handled.append, MessageHandled)
+        scene.start("flow", [])
+        assert scene.eng.is_alive()
+        scene.sim.advance(10.0)
+        assert not scene.eng.is_alive()
+        assert [each for each in handled if each.path == "eng/runs" and isinstance(each.message, StartChild)] == []
 
 
 def test_runs_whose_supervisor_dies_go_on_after_few_looks(land: Played) -> None:
