@@ -51,7 +51,7 @@ class Lookout:
         self.looks = False
         """Whether a look is under way."""
         self.crowded = True
-        """Whether runs may wait for a place here: the last look had no room for all, or was not completed."""
+        """Whether runs may wait for a place here: the last look had no room for all, or did not get to its end."""
         self._again = False
         self._doubtful = False
         self._later: Timer | None = None
