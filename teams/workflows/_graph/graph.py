@@ -53,6 +53,11 @@ class Graph:
         """Where each node stands, from 0."""
         return {each.id: place for place, each in enumerate(self.nodes)}
 
+    @cached_property
+    def takers(self) -> frozenset[str]:
+        """The nodes of a chain that get the result of the one before."""
+        return frozenset(each.id for each in self.nodes if takes_previous(each))
+
     def __contains__(self, id: object) -> bool:
         return id in self.by_id
 

@@ -26,7 +26,6 @@ from teams.errors import NotApproved, RunError, StepFailed, StepTimeout
 from teams.events import StepPassedOver, StepSkipped
 from teams.patterns import Approved, Revision
 from teams.resilience._retry import RetryOptions
-from teams.workflows._graph.graph import takes_previous
 from teams.workflows._graph.node import (
     MOST_ITEMS,
     RUN_FIELDS,
@@ -247,7 +246,7 @@ class _Player:
 
     def _previous(self, node: Node) -> object:
         """What a step of a chain gets: the result before it. Where it takes none, some may still be under way."""
-        if takes_previous(node):
+        if node.id in self._graph.takers:
             for place in range(self._graph.places[node.id] - 1, -1, -1):
                 found = self._results[self._graph.nodes[place].id]
                 if found is not SKIPPED:
