@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -10,6 +11,7 @@ from typing import Any
 
 from actors.spi import TEXT, cut
 from supervisors.spi import SpecError
+from teams._checks.fields import seconds_faults
 from teams._journal import rows
 from teams._journal.codec import decode, enclosed, encode, key_cell
 from teams._journal.errors import NotStorable
@@ -48,6 +50,7 @@ def new_run(settings: EngineSettings, message: StartRun, id: str, now: int) -> R
         NoSuchWorkflow: there is none of this name
         BadInput: the input is not what the workflow takes
         NotStorable: JSON cannot say it, or some store does not take the key or the priority
+        SpecError: the timeout is no time
     """
     pattern = settings.workflows.get(message.workflow)
     if pattern is None:
@@ -57,6 +60,8 @@ def new_run(settings: EngineSettings, message: StartRun, id: str, now: int) -> R
         key_cell(message.key, "key")
     if not isinstance(message.priority, int):
         raise NotStorable("priority", f"it must be an integer, got {cut(repr(message.priority), TEXT)}")
+    if message.timeout != math.inf and (faults := [*seconds_faults(message.workflow, "timeout", message.timeout)]):
+        raise SpecError(faults)
     return run_row(
         id,
         message.workflow,

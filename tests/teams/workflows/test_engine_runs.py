@@ -281,6 +281,16 @@ def test_what_was_accepted_is_never_too_large_later(land: Played) -> None:
         assert kinds(run, "same/undo") == ["began", "done"]
 
 
+@pytest.mark.parametrize("bad", [-1, 0, float("nan"), float("-inf"), "5", True, 10**400])
+def test_a_start_whose_timeout_is_no_time_is_refused_and_not_stored(bad: Any, land: Played) -> None:
+    with land(a, workflow("flow", do("a", "a"))) as scene:
+        for asked in (scene.eng.start_workflow, scene.eng.execute):
+            with pytest.raises(SpecError, match="flow: timeout: must be more than 0 seconds"):
+                asked("flow", [], timeout=bad).get()
+        assert scene.eng.workflow_runs().get() == ()
+        assert scene.start("flow", [], timeout=float("inf")).get() == ["a"]
+
+
 def test_an_input_that_is_too_large_to_undo_fails_its_step_at_once(land: Played) -> None:
     flow = workflow("flow", do("same", lambda value: 1, input=["$input", "$input"], undo=lambda _: None, retry=3))
     with land(flow) as scene:
