@@ -50,7 +50,7 @@ def new_run(settings: EngineSettings, message: StartRun, id: str, now: int) -> R
         NoSuchWorkflow: there is none of this name
         BadInput: the input is not what the workflow takes
         NotStorable: JSON cannot say it, or some store does not take the key or the priority
-        SpecError: the timeout is no time
+        SpecError: the timeout is not more than 0 seconds
     """
     pattern = settings.workflows.get(message.workflow)
     if pattern is None:
