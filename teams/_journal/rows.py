@@ -81,9 +81,13 @@ class RunRow(NamedTuple):
     trace: str | None
 
 
+LONGEST: Final = 1e12
+"""Seconds, 30,000 years: no wait is longer, whatever is asked for. A column takes it in microseconds."""
+
+
 def lasting(seconds: float) -> int:
-    """Seconds as microseconds, which a column takes: what is longer than 30,000 years is as long."""
-    return round(min(seconds, 1e12) * 1e6)
+    """Seconds as microseconds, at most those of `LONGEST`."""
+    return round(min(seconds, LONGEST) * 1e6)
 
 
 def new_run_id(now: int, source: random.Random) -> str:

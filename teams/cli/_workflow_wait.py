@@ -15,9 +15,11 @@ from teams._journal.errors import StoreAway, StoreRefused
 from teams._journal.rows import ENDED, JournalEntry
 from teams._journal.store import Store
 from teams.cli._account import did_not_start
-from teams.cli._workflow_outcome import FAILED, needs_people, refuse
+from teams.cli._text import lines
+from teams.cli._workflow_outcome import FAILED, needs_people, note, refuse
 from teams.cli._workflow_store import status_in
 from teams.workflows._engine.ref import RunStatus
+from teams.workflows.events import StoreBack, StoreLost
 
 T = TypeVar("T")
 
@@ -125,10 +127,16 @@ def can_serve(store: Store) -> bool:
 
 @contextlib.contextmanager
 def playing(spec: SupervisorSpec) -> Iterator[Callable[[], bool]]:
-    """The engine, up in this process; yields whether it is alive. It is stopped in order at the end and by SIGTERM."""
+    """The engine, up in this process; yields whether it is alive. It is stopped in order at the end and by SIGTERM.
+    stderr has what its store says while that does not answer.
+    """
     with contextlib.ExitStack() as stack:
+        engine = start(spec, log=False)
+        events = engine.runtime.events
+        events.subscribe(lambda lost: note(lines(f"the run waits: {lost.error}")), StoreLost)
+        events.subscribe(lambda _: note("the store answers again"), StoreBack)
         try:
-            root = stack.enter_context(start(spec, log=False))
+            root = stack.enter_context(engine)
         except ChildStartError as error:
             refuse(did_not_start(spec.id, error), FAILED)
         yield root.is_alive

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-import math
 import random
+import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from statistics import fmean, pstdev, quantiles
 from typing import TYPE_CHECKING
 
 from supervisors.spi import nearest
+from teams._journal.rows import LONGEST
 from teams.workflows._graph.node import Agent, AskPerson, InTeam, Sleep, expected_seconds
 
 if TYPE_CHECKING:
@@ -88,7 +89,7 @@ def estimate_of(value: object, source: str) -> Estimate:
     if not isinstance(points, Sequence) or isinstance(points, str) or len(points) != 3:
         raise ValueError(f"must be seconds, or three points (low, likely, high), got {value!r}")
     for each in points:
-        if not _is_number(each) or not math.isfinite(each) or each < 0:
+        if not _is_number(each) or not 0 <= each <= sys.float_info.max:
             raise ValueError(f"must be numbers of seconds >= 0, got {value!r}")
     low, likely, high = map(float, points)
     if not low <= likely <= high:
@@ -149,7 +150,7 @@ def _estimate(
     if "estimated_duration" in node.metadata:
         return _read(node.metadata["estimated_duration"], "declared", f"{node.id}/estimated_duration", faults)
     if isinstance(node.what, Sleep) and node.what.seconds is not None:
-        return estimate_of(node.what.seconds, "it sleeps")
+        return estimate_of(min(node.what.seconds, LONGEST), "it sleeps")
     return estimate_of(ASSUMED, "assumed")
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import random
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -21,6 +20,8 @@ from teams.workflows._run.execution import ExecutionChoice, choose_execution
 
 Coordination = Literal["sequential", "parallel", "hybrid"]
 
+MOST_SECONDS = 1e15
+"""The most that all steps together may take, so that figures are exact to a second."""
 DRAWS = 2_000
 """How often the run is drawn for the percentiles."""
 LEAST_DRAWS = 100
@@ -253,7 +254,7 @@ def plan(
         faults.append(("load", f"must be between 0 and 1, got {load!r}"))
     if threshold is None:
         threshold = workflow.parallel_threshold
-    if not math.isfinite(sum(each.high for each in known)):
+    if not sum(each.high for each in known) <= MOST_SECONDS:
         faults.append(("estimates", "the durations of all steps together are too long to add up"))
     if type(threshold) is not int or threshold < 1:
         faults.append(("threshold", f"must be an integer >= 1, got {threshold!r}"))

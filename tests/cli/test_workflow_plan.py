@@ -91,6 +91,13 @@ def test_a_mermaid_chart_is_drawn(letitcrash: Letitcrash) -> None:
     assert "section mailer" in said.out
 
 
+def test_a_sleep_that_never_ends_is_planned(letitcrash: Letitcrash, folder: Path) -> None:
+    (folder / "nap.toml").write_text('workflow = "nap"\n[[steps]]\nid = "nap"\nsleep = 1e308\n', encoding="utf-8")
+    said = letitcrash("plan", "nap.toml")
+    assert said.code == 0, said.err
+    assert "scheduled           1e+12 s" in said.out
+
+
 def test_every_wrong_option_is_told_at_once(letitcrash: Letitcrash) -> None:
     said = letitcrash("plan", "orders.toml", "--seats", "mailer", "--estimate", "sms=fast", "--estimate", "=1")
     assert said.code == 2

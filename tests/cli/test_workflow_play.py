@@ -6,10 +6,14 @@ from __future__ import annotations
 
 import json
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
 
+from teams._journal.errors import StoreAway
+from teams._journal.rows import Result, Unit
+from teams._journal.sql import SqlStore
 from tests.cli.workflows import FILE, INPUT, Letitcrash, folder, inbox, letitcrash, run_with, store
 
 __all__ = ["folder", "letitcrash"]
@@ -168,3 +172,24 @@ def test_no_command_shows_what_a_step_redacts(letitcrash: Letitcrash, folder: Pa
     assert 'classify  classifier  {"message":"winner"} -> ' in dry
     assert "respond  responder  [redacted] -> [redacted]" in dry
     assert "result  [redacted]" in dry
+
+
+def test_a_store_that_is_full_is_told_while_the_run_waits(
+    letitcrash: Letitcrash, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Guards --wait: it ended with 124 after its time, and without a word about the store."""
+    commit, left = SqlStore.commit, [2]
+
+    def full(self: SqlStore, units: Sequence[Unit]) -> list[Result]:
+        if any(unit.entries for unit in units) and left[0]:
+            left[0] -= 1
+            raise StoreAway(self.url, "the disk is full (x). Free\nsome space", True)
+        return commit(self, units)
+
+    monkeypatch.setattr(SqlStore, "commit", full)
+    code, out, err = play(letitcrash, "--input", SPAM)
+    assert (code, out) == (0, "thank you\n")
+    _, lost, *more, back = err.splitlines()
+    assert lost.startswith("letitcrash: the run waits: store sqlite:///support.db: the disk is full (x). Free")
+    assert back == "letitcrash: the store answers again"
+    assert not any(each.startswith("letitcrash") for each in more)

@@ -248,13 +248,15 @@ class EngineRef(SupervisorRef):
             key: An idempotency key: a second start with the same workflow, key and input is the same run. None: a new
                 run at each call. Default: None.
             priority: More is sooner where runs wait for a place. Default: 0.
-            timeout: Seconds for the run. None: those of the workflow, or the default of the engine. Default: None.
+            timeout: Seconds for the run, more than 0. None: those of the workflow, or the default of the engine.
+                Default: None.
             attributes: What the run is listed with; JSON. Default: None.
 
         Raises from the future:
             NoSuchWorkflow: the engine has none of this name
             BadInput: the input is not what the workflow takes; nothing is stored
             NotStorable: JSON cannot say the input
+            SpecError: the timeout is not more than 0 seconds, or the attributes are no mapping; nothing is stored
             KeyTaken: a run with this key has another input
         """
         message = StartRun(workflow, value, key, priority, timeout, attributes)

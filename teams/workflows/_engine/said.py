@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
 from actors.spi import TEXT, cut
-from supervisors.spi import SpecError
+from supervisors.spi import SpecError, SpecFault
+from teams._checks.fields import seconds_faults
 from teams._journal import rows
 from teams._journal.codec import decode, enclosed, encode, key_cell
 from teams._journal.errors import NotStorable
@@ -48,8 +50,9 @@ def new_run(settings: EngineSettings, message: StartRun, id: str, now: int) -> R
         NoSuchWorkflow: there is none of this name
         BadInput: the input is not what the workflow takes
         NotStorable: JSON cannot say it, or some store does not take the key or the priority
+        SpecError: the timeout is not more than 0 seconds, or the attributes are no mapping
     """
-    pattern = settings.workflows.get(message.workflow)
+    pattern = settings.workflows.get(message.workflow) if isinstance(message.workflow, str) else None
     if pattern is None:
         raise NoSuchWorkflow(message.workflow, tuple(settings.workflows))
     read_input(pattern, message.value)
@@ -57,6 +60,8 @@ def new_run(settings: EngineSettings, message: StartRun, id: str, now: int) -> R
         key_cell(message.key, "key")
     if not isinstance(message.priority, int):
         raise NotStorable("priority", f"it must be an integer, got {cut(repr(message.priority), TEXT)}")
+    if faults := [*_option_faults(message)]:
+        raise SpecError(faults)
     return run_row(
         id,
         message.workflow,
@@ -71,6 +76,14 @@ def new_run(settings: EngineSettings, message: StartRun, id: str, now: int) -> R
         parent=message.parent,
         parent_step=message.parent_step,
     )
+
+
+def _option_faults(message: StartRun) -> Iterator[SpecFault]:
+    if message.timeout != math.inf:
+        yield from seconds_faults(message.workflow, "timeout", message.timeout)
+    if not isinstance(message.attributes, Mapping | None):
+        got = cut(repr(message.attributes), TEXT)
+        yield SpecFault(message.workflow, f"attributes: must be a mapping, or None for none, got {got}")
 
 
 def existing(result: Result, row: RunRow) -> RunRow | None:

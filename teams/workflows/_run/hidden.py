@@ -96,6 +96,8 @@ class Hidden:
         match entry.kind, said:
             case "done", _ if paths and not is_of_quality(entry.step):
                 return redact(said, paths)
+            case "asked", {"asks": {"default": default} as asks} if paths and default is not None:
+                return {**said, "asks": {**asks, "default": redact(default, paths)}}
             case "signalled" | "answered", {"value": value} if paths:
                 return {**said, "value": redact(value, paths)}
             case "kept", {"message": {"kind": kind, "name": str(name), "body": body} as message}:

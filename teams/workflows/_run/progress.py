@@ -11,7 +11,7 @@ import random
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
-from teams._journal.rows import JournalEntry
+from teams._journal.rows import LONGEST, JournalEntry
 from teams.workflows._graph.graph import Graph
 from teams.workflows._graph.node import AskPerson, InTeam, Node, Sleep, WaitForSignal, expected_seconds
 
@@ -129,8 +129,8 @@ def declared_durations(graph: Graph) -> dict[str, float]:
 
 def _declared(node: Node) -> float | None:
     if isinstance(node.what, Sleep) and node.what.seconds is not None:
-        return float(node.what.seconds)
+        return float(min(node.what.seconds, LONGEST))
     said = node.metadata.get("estimated_duration")
     if isinstance(said, list):  # low, likely, high
         said = expected_seconds(*said)
-    return float(said) if isinstance(said, int | float) and not isinstance(said, bool) else None
+    return float(min(said, LONGEST)) if isinstance(said, int | float) and not isinstance(said, bool) else None

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 import pytest
 
 from supervisors import SpecError
@@ -15,7 +17,7 @@ from teams.planning import (
     plan,
     schedule_picture,
 )
-from teams.workflows import CircularDependency, Workflow, ask, do, quality, workflow, workflow_from
+from teams.workflows import CircularDependency, Workflow, ask, do, quality, sleep, workflow, workflow_from
 
 
 def step(id: str, seconds: object, *after: str, agent: str | None = None, **metadata: object) -> object:
@@ -172,9 +174,26 @@ def test_bad_arguments_are_told_all_at_once() -> None:
     assert any("estimates/plannr: not a step of the workflow" in each and "planner" in each for each in faults)
 
 
-def test_durations_that_do_not_add_up_to_a_number_are_a_fault() -> None:
+@pytest.mark.parametrize("long", [1e16, 1e306, 1e308, (1, 2, 1e308)])
+@pytest.mark.parametrize("count", [1, 2])
+def test_durations_that_do_not_add_up_to_a_number_are_a_fault(long: object, count: int) -> None:
     with pytest.raises(SpecError, match="too long to add up"):
-        plan(flow(step("a", 1e308), step("b", 1e308, "a")))
+        plan(flow(*(step(f"s{number}", long) for number in range(count))))
+
+
+@pytest.mark.parametrize("drawing", ["text", "mermaid"])
+@pytest.mark.parametrize("long", [1e16, 1e306, 1e308])
+def test_a_sleep_longer_than_any_is_planned_as_long_as_it_takes(
+    drawing: Literal["text", "mermaid"], long: float
+) -> None:
+    planned = plan(workflow("flow", sleep("long", long), sleep("again", long)))
+    assert planned.estimated_scheduled_time == 2e12
+    assert "again" in schedule_picture(planned, drawing)
+
+
+def test_an_estimate_that_no_float_holds_is_a_fault() -> None:
+    with pytest.raises(SpecError, match="estimates/a: must be numbers of seconds"):
+        plan(flow(step("a", 1)), estimates={"a": 10**400})
 
 
 def test_a_workflow_with_a_cycle_has_no_plan() -> None:

@@ -20,6 +20,7 @@ from teams.workflows import (
     engine,
     in_team,
     nested,
+    wait,
     workflow,
 )
 from tests.teams.patterns.cast import Ledger, takes
@@ -281,6 +282,24 @@ def test_the_timeout_of_the_engine_counts_where_no_other_is_given(land: Played) 
         assert "did not end in time" in str(failure(lambda: scene.result("flow", [])))
         assert scene.sim.now == pytest.approx(20.0, abs=0.5)
         assert scene.result("flow", [], timeout=200.0) == ["slow"]
+
+
+def test_the_time_of_a_run_goes_on_while_no_engine_serves_it() -> None:
+    """And a retry gives it the same time again."""
+    flow = workflow("flow", do("a", "a"), wait("go", "go"), timeout=300.0)
+    with played(a, flow) as scene:
+        run = scene.start("flow", [])
+        scene.sim.advance(10.0)
+        scene.eng.stop()
+        scene.sim.advance(300.0)
+        later = scene.sim.start(engine("later", a, flow, store=scene.open))
+        run = later.workflow_run(run.id)
+        assert "did not end in time" in str(failure(lambda: run.get(timeout=20)))
+        run.retry().get()
+        scene.sim.advance(250.0)
+        run.signal("go", "went").get()
+        assert run.get(timeout=20) == "went"
+        assert kinds(run, "a") == ["began", "done"]
 
 
 # Undoing

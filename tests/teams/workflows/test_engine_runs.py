@@ -10,7 +10,7 @@ from pydantic import SecretStr
 
 from actors import DeadLetter
 from actors import sleep as pause
-from actors.events import MessageHandled
+from actors.events import CrashedExit, MessageHandled
 from supervisors import SpecError
 from supervisors.spi import StartChild
 from teams import RunCancelled, member
@@ -279,6 +279,28 @@ def test_what_was_accepted_is_never_too_large_later(land: Played) -> None:
         run = scene.start("undone", LARGEST)
         failure(run.get)
         assert kinds(run, "same/undo") == ["began", "done"]
+
+
+@pytest.mark.parametrize("bad", [-1, 0, float("nan"), float("-inf"), "5", True, 10**400])
+def test_a_start_whose_timeout_is_no_time_is_refused_and_not_stored(bad: Any, land: Played) -> None:
+    with land(a, workflow("flow", do("a", "a"))) as scene:
+        for asked in (scene.eng.start_workflow, scene.eng.execute):
+            with pytest.raises(SpecError, match="flow: timeout: must be more than 0 seconds"):
+                asked("flow", [], timeout=bad).get()
+        assert scene.eng.workflow_runs().get() == ()
+        assert scene.start("flow", [], timeout=float("inf")).get() == ["a"]
+
+
+@pytest.mark.parametrize("bad", [{"attributes": 5}, {"attributes": "x"}, {"workflow": ["flow"]}, {"workflow": {}}])
+def test_a_start_that_is_not_one_is_refused_and_crashes_nothing(bad: dict[str, Any], land: Played) -> None:
+    """The desk crashed over it, five times for each."""
+    with land(a, workflow("flow", do("a", "a"))) as scene:
+        crashes: list[object] = []
+        scene.sim.runtime.events.subscribe(crashes.append, CrashedExit)
+        with pytest.raises((SpecError, NoSuchWorkflow), match="attributes: must be a mapping|there is no workflow"):
+            scene.eng.start_workflow(**{"workflow": "flow", "value": [], **bad}).get()
+        assert not crashes
+        assert scene.eng.workflow_runs().get() == ()
 
 
 def test_an_input_that_is_too_large_to_undo_fails_its_step_at_once(land: Played) -> None:

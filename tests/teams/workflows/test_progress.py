@@ -54,6 +54,12 @@ def longest(graph: Graph, durations: dict[str, float], over: set[str]) -> float:
     return max(way(id) for id in graph.by_id)
 
 
+def test_durations_longer_than_any_leave_the_figures_numbers() -> None:
+    graph = graph_of(sleep("nap", 1e308), step("long", 1e308, "nap"), step("rest", None))
+    assert percentage(graph, ["nap"]) == 33.3
+    assert remaining(graph, ["nap", "rest"], {"long": 1e12}) is not None
+
+
 @given(graph=graphs(), data=st.data())
 def test_what_remains_lies_between_the_shortest_and_longest_durations(graph: Graph, data: st.DataObject) -> None:
     over = set[str]()

@@ -26,6 +26,7 @@ from teams.workflows import (
     WorkflowContext,
     WorkflowRun,
     WorkflowTracing,
+    ask,
     coded,
     do,
     nested,
@@ -175,6 +176,26 @@ def test_a_signal_is_hidden_before_and_after_a_step_takes_it() -> None:
         run.signal("first").get()
         assert run.get(timeout=10) == CARD
         assert SECRET not in shown(scene, run)
+
+
+def test_the_default_of_a_question_is_hidden_like_its_answer() -> None:
+    flow = workflow("flow", ask("pay", "Which card?", default=SECRET, timeout=5, redact="$"))
+    with played(flow) as scene, heard(scene) as events:
+        run = scene.start("flow")
+        scene.sim.advance(1)
+        (asked,) = run.history().get()
+        assert json.loads(asked.body or b"")["asks"]["default"] == "[redacted]"
+        assert run.status().get().questions == {"pay": "Which card?"}
+        assert run.get(timeout=100) == SECRET
+        assert SECRET not in shown(scene, run) + repr(events)
+
+
+def test_a_question_without_a_default_is_shown_as_it_is() -> None:
+    with played(workflow("flow", ask("pay", "Which card?", redact="$"))) as scene:
+        run = scene.start("flow")
+        scene.sim.advance(1)
+        (asked,) = run.history().get()
+        assert json.loads(asked.body or b"")["asks"]["default"] is None
 
 
 def test_the_input_that_is_kept_for_an_undo_is_hidden() -> None:
