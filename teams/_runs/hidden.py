@@ -5,9 +5,6 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 
-from teams._journal.codec import REDACTED, redact
-from teams._journal.errors import NotStorable
-
 _PART = re.compile(r"\[\d+\]|#\d+|~\d+")
 """An item, an iteration or an attempt, in the name of a step: all of them hide the same."""
 
@@ -44,6 +41,9 @@ def shown(hidden: Mapping[str, tuple[str, ...]], step: str, result: object) -> o
     paths = paths_at(hidden, step)
     if not paths:
         return result
+    from teams._journal.codec import REDACTED, redact  # `import teams` does without
+    from teams._journal.errors import NotStorable
+
     try:
         return redact(result, paths)
     except NotStorable:
