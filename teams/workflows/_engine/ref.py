@@ -256,7 +256,7 @@ class EngineRef(SupervisorRef):
             NoSuchWorkflow: the engine has none of this name
             BadInput: the input is not what the workflow takes; nothing is stored
             NotStorable: JSON cannot say the input
-            SpecError: the timeout is not more than 0 seconds, or the attributes are no mapping; nothing is stored
+            SpecError: the timeout is not more than 0 seconds, or the attributes are not a mapping; nothing is stored
             KeyTaken: a run with this key has another input
         """
         message = StartRun(workflow, value, key, priority, timeout, attributes)

@@ -50,9 +50,10 @@ def new_run(settings: EngineSettings, message: StartRun, id: str, now: int) -> R
         NoSuchWorkflow: there is none of this name
         BadInput: the input is not what the workflow takes
         NotStorable: JSON cannot say it, or some store does not take the key or the priority
-        SpecError: the timeout is not more than 0 seconds, or the attributes are no mapping
+        SpecError: the timeout is not more than 0 seconds, or the attributes are not a mapping
     """
-    pattern = settings.workflows.get(message.workflow) if isinstance(message.workflow, str) else None
+    name: object = message.workflow
+    pattern = settings.workflows.get(name) if isinstance(name, str) else None
     if pattern is None:
         raise NoSuchWorkflow(message.workflow, tuple(settings.workflows))
     read_input(pattern, message.value)
