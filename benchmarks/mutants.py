@@ -30,7 +30,8 @@ from hypothesis import HealthCheck, given, settings
 import actors
 import supervisors
 from actors.testing import Schedule
-from benchmarks._mutations import MUTATIONS, Mutation
+from benchmarks._mutation import Mutation
+from benchmarks._mutations import MUTATIONS
 from benchmarks._table import table
 from supervisors.testing import Trial, trials
 

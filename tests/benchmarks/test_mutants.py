@@ -11,7 +11,8 @@ from pathlib import Path
 import pytest
 
 from benchmarks import mutants
-from benchmarks._mutations import MUTATIONS, Mutation
+from benchmarks._mutation import Mutation
+from benchmarks._mutations import MUTATIONS
 from benchmarks.mutants import CannotCheck, Options, Outcome, check, check_all, draw, main, packages, parse, report
 from supervisors import child, supervisor
 from supervisors.testing import Line, Puppet, Trial
