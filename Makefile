@@ -60,7 +60,7 @@ test-ray: $(RAY)/.stamp ## Run the tests that need Ray, in an environment of the
 	@$(RAY)/bin/python -P -m hatchling build -t wheel >/dev/null
 	@$(RAY)/bin/python $(PIP) --force-reinstall --no-deps dist/*.whl
 	$(STAGE) "pytest on Ray"
-	@LETITCRASH_INSTALLED=1 $(RAY)/bin/python -P -m pytest tests/on_ray "tests/test_docs.py::test_every_python_block_of_a_page_runs[docs/how-to/run-on-ray.md]" $(ARGS)
+	@LETITCRASH_INSTALLED=1 $(RAY)/bin/python -P -m pytest tests/actors/ray/cluster "tests/test_docs.py::test_every_python_block_of_a_page_runs[docs/how-to/run-on-ray.md]" $(ARGS)
 
 docs: $(TEST)/.stamp ## Build the pages into docs/_build/html, after writing what comes from the code
 	@PYTHONPATH=. $(TEST)/bin/python docs/generate.py

@@ -84,7 +84,7 @@ class Finding:
                 "",
                 self.world.described(),
                 "",
-                "To keep it, add to FOUND in tests/testing/test_hostile.py:",
+                "To keep it, add to FOUND in tests/supervisors/testing/test_hostile.py:",
                 "",
                 f'    "found-<in a word>": HostileWorld.decode("{self.world.encode()}"),',
             ]

@@ -96,7 +96,7 @@ class Finding:
                 "",
                 self.trial.described(),
                 "",
-                "To keep it, paste into tests/testing/test_findings.py:",
+                "To keep it, paste into tests/supervisors/testing/test_findings.py:",
                 "",
                 "def test_the_rule_that_was_broken() -> None:",
                 '    """Guards ..."""',

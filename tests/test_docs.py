@@ -4,7 +4,7 @@ Conventions of the pages:
 - The Python blocks of a page run in order, in one namespace. A block that begins with `# name.py` is a file of that
   name instead, and so is a TOML, YAML or CSV block; later blocks import, read and check it.
 - A console block shows commands after `$`. Their names, options and files exist; those that `letitcrash check` and
-  `tree` are given as a file of the page are carried out; of the pages in `tests/cli/test_workflow_page.py`, all are.
+  `tree` are given as a file of the page are carried out; of those in `tests/teams/cli/test_workflow_page.py`, all are.
 - `` `path/to/file.py::name` `` is a function or class, in pages as in pytest.
 - `<!-- generated: ... -->` begins what `python docs/generate.py` writes.
 """

@@ -13,8 +13,8 @@ from typer.testing import CliRunner
 
 from examples.support_agents import apologise
 from teams.cli._app import app
-from tests.cli.test_run import Program
 from tests.examples.running import EXAMPLES
+from tests.teams.cli.test_run import Program
 
 FILE = str(EXAMPLES / "support.toml")
 MESSAGE = '{"message": "my card was charged twice"}'
