@@ -309,8 +309,8 @@ class SqlStore:
                 "pid": pid,
                 "started_at": now,
                 "lease_until": leases.until(now, lease),
+                "process": own_name(),
             }
-            row["process"] = own_name()
             epoch: int = connection.execute(insert(ENGINE).values(row).returning(ENGINE.c.epoch)).scalar_one()
             return epoch
 

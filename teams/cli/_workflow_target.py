@@ -79,7 +79,7 @@ def read_value(option: str, text: str | None) -> Any:
     if text is None:
         return None
     if text == "-" and sys.stdin is None:
-        raise SpecError([SpecFault(option, "cannot be read: there is no stdin")])
+        raise SpecError([SpecFault(option, "cannot be read: the standard input is closed")])
     source = text
     try:
         if text == "-":

@@ -341,11 +341,11 @@ class Desk(Actor):
             before = self._kept.live[row.id].keeper
             await self._drop(row.id)
             await before.is_written()  # what it has sent to the store comes before what is read now
-            now = await self._records.row(row.id)
-            if now is None or now.state in ENDED:  # it was claimed just before
-                await self._tell_end(row.id, now)
+            newest = await self._records.row(row.id)
+            if newest is None or newest.state in ENDED:  # it was claimed just before
+                await self._tell_end(row.id, newest)
                 return None
-            ((row, entries, messages),) = await self._records.written_of([now])
+            ((row, entries, messages),) = await self._records.written_of([newest])
         if any(each.kind in CHANGES for each in messages):
             row, entries, messages = await self._records.change(row, entries, messages)
         try:

@@ -264,5 +264,5 @@ def test_stubs_that_fit_no_step_are_refused(letitcrash: Letitcrash, folder: Path
 
 def test_a_value_from_a_closed_stdin_is_a_fault(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "stdin", None)  # what Python has after `<&-`
-    with pytest.raises(SpecError, match="--input: cannot be read: there is no stdin"):
+    with pytest.raises(SpecError, match="--input: cannot be read: the standard input is closed"):
         read_value("--input", "-")
