@@ -62,6 +62,8 @@ class PlacePeer:
         """The cells of the actors outside for which a message of an actor in this process waits to be sent."""
         self._telling = False
         """Whether one of those messages is being sent."""
+        self._said = False
+        """Whether one of those messages was sent, and may wait to be written."""
         self._handled: dict[str, list[int]] = {"handled": [], "inner_handled": []}
         """By frame, the numbers of the messages that were handled, and that was not said."""
         self._looking = threading.Lock()
@@ -180,9 +182,9 @@ class PlacePeer:
 
     def begins(self, number: int) -> None:
         """A handler begins with a message, and may end the process: what was said until now is sent. That earlier
-        messages were handled is noted by that, and said later: a thread waits until what they told others is sent.
+        messages were handled is noted by that, and said later: a thread waits until what they told others is written.
         """
-        if self._speaking and not self.runtime.on_loop_thread:
+        if not self.runtime.on_loop_thread and (self._speaking or (self._said and self._line.has_output)):
             self._wait_for_loop(self.inner_begins)
         self.inner_begins()
         self._line.begins(number)
@@ -192,6 +194,9 @@ class PlacePeer:
         if self.runtime.on_loop_thread:
             self._tell_others()
             self._line.write_now()
+            if self._said and self._line.has_output:
+                self._line.write_all()  # the program is slow to read: it must have what was told
+            self._said = False
 
     def write_now(self) -> None:
         """Sends what waits to be sent. A hook begins, and may end the process."""
@@ -232,14 +237,16 @@ class PlacePeer:
 
     def has_spoken(self, cell: OutsideCell) -> None:
         """What waited for the actor of this cell was sent, as far as there was room for it. On the loop thread."""
-        self._speaking.pop(cell, None)
-        if cell.queue:  # looked at second: a thread puts its message there first
-            self._speaking[cell] = None
+        if not cell.queue:
+            self._speaking.pop(cell, None)
+            if cell.queue:  # looked at second: a thread puts its message there first
+                self._speaking[cell] = None
 
     def send_out(self, path: str, message: object, envelope: Envelope) -> bool:
         """Sends a message, a question or an order to stop to an actor of the program. Returns whether the program says
         when the mailbox has taken it. On the loop thread.
         """
+        self._said = True  # before `_speaking` says that nothing waits: a thread looks at both
         before, self._telling = self._telling, True  # code of the message may log, and those behind it wait for it
         try:
             return self._send_out(path, message, envelope)

@@ -47,6 +47,7 @@ from tests.actors.place.cast import (
     placing,
     stage,
     tree,
+    until,
 )
 from tests.support import in_loop
 
@@ -204,6 +205,7 @@ async def test_without_a_memory_limit_nothing_looks_at_the_memory() -> None:
         await s.runtime.spawn(Performer, host=placing())
         before = clock.pending
         await s.runtime.spawn(Performer, host=placing(memory="128 MiB"))
+        await until(lambda: clock.pending > before)  # that it was forked is told beside the link
         assert clock.pending == before + 1
 
 

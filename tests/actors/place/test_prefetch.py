@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
+import threading
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,8 @@ import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
-from actors import Actor, DeadLetter, Lost, ManualClock, PlaceLost, Quarantined, Redelivered
+from actors import Actor, ActorRef, DeadLetter, Lost, ManualClock, PlaceLost, Quarantined, Redelivered
+from actors._place.link import FrameLink
 from supervisors import child
 from tests.actors.place import cast
 from tests.actors.place.cast import (
@@ -81,6 +83,28 @@ async def test_what_a_handler_has_told_is_sent_before_the_next_one(start: type[A
             assert await a.call("there again") == "there again"
             assert await to.call(cast.heard) == list(range(5)) * (round + 1)
         assert {letter.message for letter in s.seen(DeadLetter)} == {cast.leave}
+
+
+def flood_unwritten(self: Any, to: ActorRef[Any], count: int) -> None:
+    """Tells numbers, and returns when the loop has sent them: only who asks for it has something written."""
+    FrameLink._flush = lambda self: None  # type: ignore[method-assign]  # of this process alone, which ends next
+    cast.flood(self, to, count)
+    while to._cell.queue:
+        passed = threading.Event()
+        self._cell.runtime.control_call(passed.set)
+        passed.wait()
+
+
+@in_loop
+async def test_what_a_thread_has_told_is_written_before_its_next_message() -> None:
+    """It was sent on the loop, which has not come to write it."""
+    kinds = placed(start=ThreadPerformer, host=placing(prefetch=2))
+    async with tree(kinds, child("to", Listener)) as (_, root):
+        a, to = root.child("a"), root.child("to")
+        a.tell(partial(flood_unwritten, to=to, count=5))
+        a.tell(cast.leave)
+        assert await a.call("there again") == "there again"
+        assert await to.call(cast.heard) == list(range(5))
 
 
 @in_loop
