@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+from collections.abc import Sequence
 from dataclasses import replace
 
 import pytest
@@ -42,6 +43,25 @@ def test_what_is_dearer_than_its_ceiling_is_named() -> None:
         "tell: 3 calls, at most 2.1 (+50.0%)",
         "tell: 1,040 instructions, at most 1,030.0 (+4.0%)",
     ]
+
+
+def test_a_flow_over_its_ceiling_is_counted_again_and_the_least_counts() -> None:
+    kept = {"build": "a", "flows": {"tell": kept_of(FREE), "call": kept_of(FREE)}}
+    counts = iter([1_050, 1_020])
+    asked = []
+
+    def count(names: Sequence[str], padding: int) -> dict[str, cost.Cost]:
+        asked.append(tuple(names))
+        return {name: replace(FREE, instructions=next(counts)) for name in names}
+
+    costs = {"tell": replace(FREE, instructions=1_040), "call": replace(FREE, calls=9.0, instructions=1_040)}
+    found = cost.counted_again(costs, kept, "a", count)
+    assert found["tell"].instructions == 1_020
+    assert asked == [("tell",)] * 2, "more calls are more calls in every environment"
+    assert cost.counted_again(found, kept, "a", count) == found
+    counts = iter([1_050, 1_060, 1_070])
+    dear = cost.counted_again({"tell": costs["tell"]}, kept, "a", count)
+    assert cost.dearer(dear, kept, "a") == ["tell: 1,040 instructions, at most 1,030.0 (+4.0%)"]
 
 
 def test_instructions_of_another_build_are_not_compared() -> None:
