@@ -629,7 +629,7 @@ class Settled:
         self.raised: BaseException | None = None
 
     def given_up(self, error: ActorDeadError, ended: ExitReason) -> str:
-        """The answer of `b` in a tree that has given up before `b` answered. A tree without a limit must not give up."""
+        """The answer of `b` in a tree that has given up before. A tree without a limit must not give up."""
         if self.limit is None or not isinstance(ended, RestartLimitExceeded):
             raise error
         return "given up"
