@@ -13,7 +13,7 @@ from actors import Actor, ActorRef, Runtime
 from supervisors import ChildSpec, Spec, SupervisorRef, child, start
 from tests.support import World, world
 
-PATIENCE = 10.0
+PATIENCE = 40.0
 """Seconds after which a test that hangs fails; nothing depends on how much of it is used."""
 
 Act = Callable[[Any], Any]
