@@ -125,14 +125,16 @@ class Future(pykka.Future[T], Generic[T]):
         self._settle(None, value.with_traceback(traceback))
 
     def add_done_callback(self, callback: Callable[[Future[T]], object]) -> None:
-        """Calls `callback(self)` once: at once if the future is done, otherwise in the thread that settles it."""
+        """Calls `callback(self)` once: at once if the future is done, otherwise in the thread that settles it. An
+        exception of the callback is logged in both cases.
+        """
         with self._lock:
             if not self._done:
                 self._callbacks.append(callback)
                 if self._pending is not None:
                     self._pending.hold(self)
                 return
-        callback(self)
+        contain("a callback of a future failed", callback, self)
 
     def remove_done_callback(self, callback: Callable[[Future[T]], object]) -> None:
         """Removes a callback. Does nothing if it is not there. From any thread."""

@@ -50,6 +50,10 @@ _STACK_LENGTH = 4000
 """Characters of a stack."""
 _FOLLOWED = 5000
 """Exceptions that may hang together with the one that a record holds: its readers follow them all."""
+_PASSES = 4
+"""Passes of the loop that a record waits for what its supervisor decides. It decides in the same pass, but where a pass
+takes too long the rest of it is left to the next one.
+"""
 _JSON_EXACT = 2**53
 """Integers up to here are the same in every reader of JSON."""
 
@@ -113,14 +117,16 @@ class LogSink:
         return end is not None
 
     def _hold(self, what: _End | LifecycleEvent) -> bool:
-        """Keeps it until the loop has made its pass. False: this thread runs no loop, and nothing will follow."""
+        """Keeps it until its supervisor has decided, or the loop has made `_PASSES`. False: this thread runs no loop, and
+        nothing will follow.
+        """
         try:
             loop = asyncio.get_running_loop()
         except RuntimeError:
             return False
         with self._lock:
             if not self._held:
-                loop.call_soon(self._write_held_safely)
+                loop.call_soon(self._write_decided, loop, _PASSES)
             if isinstance(what, _End):
                 last = self._held[-1] if self._held else None
                 if isinstance(last, DeadLetter | Redelivered) and last.path == what.event.path:
@@ -147,8 +153,15 @@ class LogSink:
         if failed is not None:
             raise failed
 
-    def _write_held_safely(self) -> None:
-        """The same where an exception of the user's handlers would reach the event loop."""
+    def _write_decided(self, loop: asyncio.AbstractEventLoop, passes: int) -> None:
+        """The same once each crash has its decision, or after so many passes. An exception of the user's handlers must
+        not reach the event loop.
+        """
+        with self._lock:
+            decided = bool(self._ends) and all(end.then for end in self._ends.values())
+            if self._held and not decided and passes > 1:
+                loop.call_soon(self._write_decided, loop, passes - 1)
+                return
         try:
             self._write_held()
         except BaseException:  # noqa: BLE001 - whatever a handler or filter of the user's raises

@@ -12,7 +12,7 @@ from actors import Actor, ActorRef, DeadLetter, LifecycleEvent, ManualClock, Run
 from tests.support import World, world
 
 Host = Literal["loop", "thread"]
-PATIENCE = 10.0
+PATIENCE = 40.0
 """Seconds a test waits for a thread before it fails; nothing depends on how much of it is used."""
 
 

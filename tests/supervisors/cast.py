@@ -9,11 +9,11 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from typing import Any
 
-from actors import Actor, ActorRef, Runtime
+from actors import Actor, ActorRef, ManualClock, Runtime
 from supervisors import ChildSpec, Spec, SupervisorRef, child, start
 from tests.support import World, world
 
-PATIENCE = 10.0
+PATIENCE = 40.0
 """Seconds after which a test that hangs fails; nothing depends on how much of it is used."""
 
 Act = Callable[[Any], Any]
@@ -195,6 +195,14 @@ def threads_named(prefix: str) -> list[str]:
     for thread in found:
         thread.join(PATIENCE)
     return [each.name for each in found if each.is_alive()]
+
+
+async def left_behind(ref: ActorRef[Any], clock: ManualClock) -> None:
+    """Lets time pass until the incarnation, whose thread holds a message, is left behind and the next one begins."""
+    incarnation = ref.incarnation
+    while ref.incarnation == incarnation:
+        clock.advance(1)
+        await asyncio.sleep(0)
 
 
 async def states(root: SupervisorRef) -> dict[str, str]:

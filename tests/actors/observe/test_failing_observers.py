@@ -171,6 +171,21 @@ def test_a_callback_of_a_future_that_raises_keeps_nothing_from_the_others(
     assert [record.message for record in caplog.records] == ["a callback of a future failed"]
 
 
+@pytest.mark.parametrize("error", ERRORS)
+def test_a_callback_added_to_a_done_future_that_raises_is_reported_too(
+    error: type[BaseException], caplog: pytest.LogCaptureFixture
+) -> None:
+    """Code that adds a callback does not know whether the future is done."""
+    future: Future[int] = Future()
+    future.set(1)
+
+    def callback(_: Future[int]) -> None:
+        raise error
+
+    future.add_done_callback(callback)
+    assert [record.message for record in caplog.records] == ["a callback of a future failed"]
+
+
 class Closed:
     """A stderr that cannot be written to."""
 

@@ -23,6 +23,8 @@ from supervisors import ChildSpec, SupervisorRef, child, process, start, supervi
 
 MARK = "LETITCRASH_TEST_STAGE"
 """The environment variable by which the processes of a test are found."""
+PATIENCE = 60.0
+"""Seconds that a question waits; nothing depends on how much of it is used."""
 SESSIONS: dict[str, set[int]] = {}
 """The sessions of zygotes that were not begun with the variable, by its value: their processes are found by these."""
 
@@ -31,8 +33,6 @@ class Hosting:
     """The kind of place that the tests use: `tests/actors/ray/cluster` runs them on another one than a process here."""
 
     make: Callable[..., PlaceSpec] = staticmethod(process)
-    patience = 5.0
-    """The seconds that a question waits."""
     here = True
     """Whether this process starts them: then what is open after a test must have been open before."""
 
@@ -353,7 +353,7 @@ async def stage(**options: Any) -> AsyncIterator[Stage]:
     os.environ[MARK] = mark
     before = descriptors()
     try:
-        options = {"default_timeout": Hosting.patience, **options}
+        options = {"default_timeout": PATIENCE, **options}
         async with Runtime(log=False, watchdog=None, **options) as runtime:
             yield Stage(runtime, mark)
         assert not Hosting.here or marked(mark) == set()

@@ -23,8 +23,10 @@ from actors import (
     Actor,
     ActorDeadError,
     ActorRef,
+    ExitReason,
     Future,
     MailboxSpec,
+    RestartLimitExceeded,
     Runtime,
     RuntimeLost,
     RuntimeStopped,
@@ -626,15 +628,11 @@ class Settled:
         self.answers: list[Any] = []
         self.raised: BaseException | None = None
 
-    @contextlib.contextmanager
-    def unless_given_up(self) -> Iterator[None]:
-        """The answer of `b`, which a tree with a limit may give up before it comes: then its error says so."""
-        try:
-            yield
-        except ActorDeadError as error:
-            if self.limit is None or "root ended: restart_limit_exceeded" not in str(error.reason):
-                raise
-            self.answers.append("given up")
+    def given_up(self, error: ActorDeadError, ended: ExitReason) -> str:
+        """The answer of `b` in a tree that has given up before. A tree without a limit must not give up."""
+        if self.limit is None or not isinstance(ended, RestartLimitExceeded):
+            raise error
+        return "given up"
 
 
 def tree_for(where: str, error: type[BaseException], host: Host, limit: int | None) -> Any:
@@ -658,7 +656,8 @@ def provoke(root: Any, where: str, error: type[BaseException], found: Settled) -
     found.futures.append(a.ask(Message(error, where), block=False, timeout=None))
     with contextlib.suppress(BaseException):  # the priority of a message is told to its sender
         a.tell("ping")
-    a.tell(Message(error, where))
+    with contextlib.suppress(ActorDeadError):  # a tree with a limit may have given up already
+        a.tell(Message(error, where))
     found.futures.append(root.start_child(child("c", Player)))
     found.futures.append(b.ask("ping", block=False, timeout=None))
 
@@ -670,8 +669,10 @@ def in_script(where: str, error: type[BaseException], host: Host, found: Settled
     """The example with a loop of the runtime's own."""
     with start(tree_for(where, error, host, found.limit), **OPTIONS) as root:
         provoke(root, where, error, found)
-        with found.unless_given_up():
+        try:
             found.answers.append(found.futures[-1].get(timeout=PATIENCE))
+        except ActorDeadError as dead:
+            found.answers.append(found.given_up(dead, root.ended().get(timeout=PATIENCE)))
 
 
 def in_program(where: str, error: type[BaseException], host: Host, found: Settled) -> None:
@@ -680,8 +681,10 @@ def in_program(where: str, error: type[BaseException], host: Host, found: Settle
     async def main() -> None:
         async with start(tree_for(where, error, host, found.limit), **OPTIONS) as root:
             provoke(root, where, error, found)
-            with found.unless_given_up():
+            try:
                 found.answers.append(await found.futures[-1])
+            except ActorDeadError as dead:
+                found.answers.append(found.given_up(dead, await root.ended()))
 
     asyncio.run(main())
 

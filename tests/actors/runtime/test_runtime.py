@@ -220,7 +220,7 @@ def run(code: str) -> subprocess.CompletedProcess[str]:
         capture_output=True,
         text=True,
         check=False,
-        timeout=6 * PATIENCE,
+        timeout=120,
         cwd=ROOT,
     )
 

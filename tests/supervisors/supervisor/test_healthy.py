@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import pickle
 import threading
 from collections.abc import Callable
@@ -12,7 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from actors import Actor, ActorRef, IncarnationEnded
+from actors import Actor, ActorRef, IncarnationEnded, ManualClock
 from actors.testing import simulation
 from supervisors import (
     BackingOff,
@@ -28,6 +29,8 @@ from supervisors import (
 )
 from supervisors._engine.children import Child
 from supervisors.testing import Line, Puppet, ReferenceDisagreement, Trial
+from tests.supervisors.cast import left_behind
+from tests.support import in_loop
 
 ONLY = exponential(1, cap=8, jitter="none", reset="healthy")
 
@@ -143,11 +146,14 @@ def test_healthy_in_a_start_that_fails_changes_nothing() -> None:
         assert found == [1, 2, 4, 8]
 
 
-def test_healthy_of_a_thread_that_was_left_behind_is_refused() -> None:
+@in_loop
+async def test_healthy_of_a_thread_that_was_left_behind_is_refused() -> None:
     """It speaks for an incarnation that has ended, and not for the next one."""
-    gate, refused = threading.Event(), list[BaseException]()
+    clock, began, gate, done = ManualClock(), threading.Event(), threading.Event(), threading.Event()
+    refused = list[BaseException]()
 
     def late(actor: Worker) -> None:
+        began.set()
         gate.wait(60)
         try:
             actor.healthy()
@@ -155,14 +161,15 @@ def test_healthy_of_a_thread_that_was_left_behind_is_refused() -> None:
             refused.append(error)
         done.set()
 
-    done = threading.Event()
-    spec = child("a", Worker, host="thread", handler_timeout=0.01, backoff=None)
-    with start(supervisor("root", spec), log=False, kill_grace=0.01) as root:
+    spec = supervisor("root", child("a", Worker, host="thread", handler_timeout=10, backoff=None))
+    async with start(spec, clock=lambda _: clock, watchdog=None, log=False) as root:
         a: ActorRef[Any] = root.child("a")
         a.tell(late)
-        assert a.ask(lambda actor: actor.incarnation, timeout=60) == 2
+        assert await asyncio.to_thread(began.wait, 60)
+        await left_behind(a, clock)
+        assert await a.call(lambda actor: actor.incarnation) == 2
         gate.set()
-        assert done.wait(60)
+        assert await asyncio.to_thread(done.wait, 60)
         assert len(refused) == 1
         possessions = a._cell.possessions
         assert possessions is None or not possessions.healthy

@@ -12,11 +12,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from actors import Actor, ActorRef, Down, RestartLimitExceeded
+from actors import Actor, ActorRef, Down, ManualClock, RestartLimitExceeded
 from actors._core import reports
 from actors.testing import Simulation, simulation
 from supervisors import BackingOff, GaveUp, child, constant, exponential, start, supervisor
 from supervisors._specs.fields import MAX_RESTARTS
+from tests.supervisors.cast import left_behind
+from tests.support import in_loop
 
 
 class Worker(Actor):
@@ -245,21 +247,27 @@ class TestWhatIsProgress:
             sim.advance(1000)
             assert not root.is_alive()
 
-    def test_what_a_thread_left_behind_still_handles_is_none(self) -> None:
+    @in_loop
+    async def test_what_a_thread_left_behind_still_handles_is_none(self) -> None:
         """It belongs to an incarnation that is gone."""
-        gate, stuck = threading.Event(), list[threading.Thread]()
+        clock, began, gate, stuck = ManualClock(), threading.Event(), threading.Event(), list[threading.Thread]()
 
         def block(_: Any) -> None:
             stuck.append(threading.current_thread())
+            began.set()
             gate.wait(60)
 
-        spec = supervisor("root", child("a", Worker, host="thread", handler_timeout=0.01, backoff=None))
-        with start(spec, log=False, kill_grace=0.01) as root:
+        spec = supervisor("root", child("a", Worker, host="thread", handler_timeout=10, backoff=None))
+        async with start(spec, clock=lambda _: clock, watchdog=None, log=False) as root:
             a = root.child("a")
             a.tell(block)
-            assert a.ask("the next incarnation", timeout=60) == "the next incarnation"
+            assert await asyncio.to_thread(began.wait, 60)
+            await left_behind(a, clock)
+            assert await a.call("the next incarnation") == "the next incarnation"
+            while not reports.progress(a._cell):  # its thread notes it after the answer
+                await asyncio.sleep(0)
             gate.set()
-            stuck[0].join(60)
+            await asyncio.to_thread(stuck[0].join, 60)
             assert a.incarnation == 2
             assert reports.progress(a._cell) == 1
 

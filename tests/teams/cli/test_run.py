@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import pty
 import re
@@ -21,7 +22,7 @@ import supervisors
 from tests import forked
 
 PACKAGES = str(Path(supervisors.__file__).parents[1])
-GUARD = 30.0
+GUARD = 120.0
 """Seconds after which a program that hangs is aborted: it dumps its stacks, and its test fails."""
 
 SCRIPT = """
@@ -264,10 +265,17 @@ def test_a_signal_during_the_start_is_a_stop_too(run: Run) -> None:
     assert program.end()[0] == 130
 
 
+def own_port() -> int:
+    """A port below those that the system gives to sockets by itself: no other process gets it while the test runs."""
+    for port in range(10_000 + os.getpid() % 10_000, 30_000):
+        with contextlib.suppress(OSError), socket.create_server(("127.0.0.1", port)):
+            return port
+    raise AssertionError("no port is free")
+
+
 def test_kill_9_leaves_nothing_behind(run: Run, tmp_path: Path) -> None:
     """Guards against helper processes, files and ports that only an orderly end would clean up."""
-    with socket.create_server(("127.0.0.1", 0)) as probe:
-        port = probe.getsockname()[1]
+    port = own_port()
     before = {path.name for path in tmp_path.iterdir() if path.name != "__pycache__"}
     program = run("job.py", "--metrics-port", str(port))
     program.until("root is up")

@@ -43,7 +43,7 @@ class Now:
 def server_fault() -> str | None:
     """Why there is no Postgres to test with; None if there is one."""
     try:
-        psycopg.connect(SERVER, connect_timeout=5).close()
+        psycopg.connect(SERVER, connect_timeout=60).close()
     except psycopg.Error as error:
         text = " ".join(str(error).split())
         return f"no Postgres answers at {SERVER} ({text}). Start one, or set LETITCRASH_TEST_POSTGRES to its address"

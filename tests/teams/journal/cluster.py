@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import pwd
 import shutil
-import socket
 import subprocess
 import tempfile
 from collections.abc import Iterator
@@ -41,19 +40,20 @@ def _user() -> str | None:
 
 @dataclass
 class Cluster:
-    """A server in a folder of its own. It asks for a password."""
+    """A server in a folder of its own, with its socket there: no other program can take its address while it is
+    stopped. It asks for a password.
+    """
 
     bin: Path
     folder: Path
-    port: int
 
     def url(self, password: str = PASSWORD) -> str:
         """The address of its database."""
-        return f"postgresql://postgres:{password.replace(' ', '%20')}@127.0.0.1:{self.port}/postgres"
+        return f"postgresql://postgres:{password.replace(' ', '%20')}@/postgres?host={self.folder}"
 
     def start(self) -> None:
         """Starts it, and waits until it answers."""
-        options = f"-p {self.port} -c listen_addresses=127.0.0.1 -c unix_socket_directories={self.folder}"
+        options = f"-c listen_addresses= -c unix_socket_directories={self.folder}"
         self.run("pg_ctl", "-D", "data", "-l", "log", "-s", "-w", "start", "-o", options)
 
     def stop(self) -> None:
@@ -92,10 +92,7 @@ def cluster() -> Iterator[Cluster]:
         if user is not None:
             for each in (folder, folder / "password"):
                 shutil.chown(each, user)
-        with socket.socket() as free:
-            free.bind(("127.0.0.1", 0))
-            port = free.getsockname()[1]
-        found = Cluster(place, folder, port)
+        found = Cluster(place, folder)
         ways = ("-A", "scram-sha-256", "--pwfile=password", "-U", "postgres")
         found.run("initdb", "-D", "data", *ways, "-E", "UTF8", "--locale=C", "--no-sync")
         found.start()

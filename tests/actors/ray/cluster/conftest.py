@@ -43,7 +43,6 @@ def cluster() -> Iterator[Any]:
 def placed_on_ray(cluster: Any, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """What the tests place is on the head of the cluster. At the end no process of theirs is left."""
     monkeypatch.setattr(Hosting, "here", False)
-    monkeypatch.setattr(Hosting, "patience", 60.0)
     monkeypatch.setattr(Hosting, "make", partial(ray_host, num_cpus=0, resources={"head": 1}, lease=LEASE))
     yield
     assert wait_until_gone() == set()
