@@ -18,6 +18,7 @@ from teams._journal.open_store import open_store
 from teams._journal.rows import EntryKind, InboxRow, JournalEntry, RunRow, Unit, Written
 from teams._journal.store import Store
 from teams.cli._app import app
+from tests.teams.journal.cast import empty_file
 
 AGENTS = """
 def classify(asked):
@@ -83,18 +84,27 @@ Letitcrash = Callable[..., Said]
 
 @pytest.fixture
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    """A current folder with the file and its agents; modules and paths that a target brings along are taken back."""
+    """A current folder with the file, its agents and an empty store; modules and paths that a target brings along are
+    taken back.
+    """
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(sys, "path", list(sys.path))
     monkeypatch.setattr(sys, "argv", list(sys.argv))
     monkeypatch.setenv("LETITCRASH_STORE", STORE)
     (tmp_path / "desk_agents.py").write_text(AGENTS)
     (tmp_path / "support.toml").write_text(FILE)
+    empty_file(tmp_path / "support.db")
     before = set(sys.modules)
     yield tmp_path
     for name in set(sys.modules) - before:
         if (getattr(sys.modules[name], "__file__", None) or "").startswith(str(tmp_path)):
             del sys.modules[name]
+
+
+@pytest.fixture
+def no_store(folder: Path) -> None:
+    """The folder has no store: a command that uses it makes it."""
+    (folder / "support.db").unlink()
 
 
 @pytest.fixture
