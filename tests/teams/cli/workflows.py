@@ -17,7 +17,9 @@ from teams._journal.codec import encode
 from teams._journal.open_store import open_store
 from teams._journal.rows import EntryKind, InboxRow, JournalEntry, RunRow, Unit, Written
 from teams._journal.store import Store
+from teams.cli import _workflow_wait as waits
 from teams.cli._app import app
+from teams.workflows._engine import desk, lookout
 from tests.teams.journal.cast import empty_file
 
 AGENTS = """
@@ -108,8 +110,13 @@ def no_store(folder: Path) -> None:
 
 
 @pytest.fixture
-def letitcrash(folder: Path) -> Letitcrash:
-    """Runs `letitcrash workflow ...` in this process."""
+def letitcrash(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Letitcrash:
+    """Runs `letitcrash workflow ...` in this process. Its engines look every 10 ms for what is new, and so does a
+    command that waits; a run is parked after 10 ms.
+    """
+    monkeypatch.setattr(desk, "PARK", 0.01)
+    for each in (desk, lookout, waits):
+        monkeypatch.setattr(each, "POLL", 0.01)
 
     def invoke(*args: str, stdin: str | None = None) -> Said:
         found = CliRunner().invoke(app, ["workflow", *args], input=stdin)
