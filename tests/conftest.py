@@ -63,6 +63,12 @@ def heap_is_small() -> Iterator[None]:
     hide_the_heap()
 
 
+def pytest_xdist_auto_num_workers() -> int:
+    """One worker more than there are processors: each waits some of its time for a disk, a server or a process."""
+    usable = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return usable + 1
+
+
 def pytest_collection_finish() -> None:
     """Hides what the collection has made from the garbage collector: millions of objects, which every `gc.collect()` of
     a test would walk.
