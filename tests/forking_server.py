@@ -44,6 +44,12 @@ IMPORTED = (
 """What the programs import: a fork has it at once."""
 FACADES = ("actors", "supervisors", "teams", "teams.patterns", "teams.protocols", "teams.resilience", "teams.workflows")
 """Everything that these packages export is imported, too."""
+WAITS = (
+    ("teams.workflows._engine.desk", "PARK", "POLL"),
+    ("teams.workflows._engine.lookout", "POLL"),
+    ("teams.cli._workflow_wait", "POLL"),
+)
+"""Modules, and their names of times that an engine or a command lets pass before it looks again."""
 STREAMS = 3
 MOST = 8
 """The most descriptors of a request."""
@@ -257,12 +263,23 @@ def execute(arguments: list[str]) -> None:
     exec(compile(text, file, "exec", dont_inherit=True), vars(main))
 
 
+def look_often() -> None:
+    """The engines of the programs and commands that wait look every 50 ms for what is new in a store; a run that waits
+    is parked as soon.
+    """
+    for module, *names in WAITS:
+        for name in names:
+            setattr(importlib.import_module(module), name, 0.05)
+
+
 def main(address: str, modules: Sequence[str]) -> tuple[dict[str, Any], list[int]] | None:
     """Listens at the socket of this name, with these modules imported; none: those that programs need."""
     for name in modules or (*IMPORTED, *FACADES):
         module = importlib.import_module(name)
         for each in module.__all__ if name in FACADES else ():
             getattr(module, each)
+    if not modules:
+        look_often()
     gc.collect()
     gc.freeze()  # what is there stays, and a collection in a program does not copy its pages
     listening = socket.socket(socket.AF_UNIX)

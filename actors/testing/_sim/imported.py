@@ -9,6 +9,7 @@ from __future__ import annotations
 import sys
 import sysconfig
 import threading
+from collections import deque
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from types import ModuleType
@@ -53,7 +54,9 @@ class _Found(NamedTuple):
     names: tuple[Name, ...]
 
 
-_found: list[_Found] = []
+_SEARCHES = 4
+"""How many searches of one run may differ: for clocks and threads, for processes, and for files twice."""
+_found: deque[_Found] = deque(maxlen=_SEARCHES)
 """The names found last: nearly always the modules are those of the run before."""
 
 
@@ -61,15 +64,16 @@ def imported(identities: Iterable[int]) -> list[Name]:
     """Where a module has any of these, or a `threading.local`; and where one of the user's has a lock."""
     wanted = frozenset(identities)
     modules = (len(sys.modules), next(reversed(sys.modules)))
-    if not _found or _found[0][:2] != (modules, wanted):
+    names = next((each.names for each in _found if each[:2] == (modules, wanted)), None)
+    if names is None:
         names = tuple(
             Name(vars(module), name, value)
             for module, made in _modules()
             for name, value in list(vars(module).items())
             if id(value) in wanted or type(value) in made
         )
-        _found[:] = [_Found(modules, wanted, names)]
-    return [each for each in _found[0].names if each[0].get(each[1]) is each[2]]  # by number: there are many
+        _found.append(_Found(modules, wanted, names))
+    return [each for each in names if each[0].get(each[1]) is each[2]]  # by number: there are many
 
 
 def _modules() -> Iterator[tuple[ModuleType, tuple[type, ...]]]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import gc
 import weakref
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import pykka
@@ -18,15 +18,6 @@ from tests.support import in_loop
 
 FUTURES = [pytest.param(lambda ref: ref.monitor(), id="monitor"), pytest.param(lambda ref: ref.ended(), id="ended")]
 Make = Callable[[ActorRef[Any]], Future[Any]]
-
-
-@pytest.fixture(autouse=True)
-def a_small_heap() -> Iterator[None]:
-    """A collection looks at what the test itself has made: with all that other tests hold it takes seconds."""
-    gc.collect()
-    gc.freeze()
-    yield
-    gc.unfreeze()
 
 
 def entries(ref: ActorRef[Any]) -> int:

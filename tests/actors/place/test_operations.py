@@ -799,7 +799,7 @@ async def test_log_records_reach_the_logger_of_the_same_name(caplog: pytest.LogC
 
 @in_loop
 async def test_handlers_of_a_concurrent_class_wait_beside_each_other() -> None:
-    async with tree(placed(start=AsyncPerformer)) as (_, root):
+    async with tree(placed(start=AsyncPerformer, shutdown="brutal_kill")) as (_, root):
         a = root.child("a")
         waiting = [asyncio.ensure_future(a.call(wait_long, timeout=0.05)) for _ in range(3)]
         assert await a.call("through") == "through"

@@ -11,9 +11,9 @@ import pytest
 
 from supervisors import SpecError
 from teams.cli._workflow_target import read_value
-from tests.teams.cli.workflows import FILE, INPUT, Letitcrash, folder, letitcrash, run_with, store
+from tests.teams.cli.workflows import FILE, INPUT, Letitcrash, folder, letitcrash, no_store, run_with, store
 
-__all__ = ["folder", "letitcrash"]
+__all__ = ["folder", "letitcrash", "no_store"]
 
 STEP = '[[steps]]\nid = "classify"\nagent = "classifier"\n'
 
@@ -46,6 +46,7 @@ STEP = '[[steps]]\nid = "classify"\nagent = "classifier"\n'
         ("options = [", "timeout = -1\noptions = [", "timeout"),
     ],
 )
+@pytest.mark.usefixtures("no_store")
 def test_a_fault_in_a_file_is_told_with_its_place(
     letitcrash: Letitcrash, folder: Path, old: str, new: str, said: str
 ) -> None:

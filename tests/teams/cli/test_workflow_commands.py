@@ -26,13 +26,14 @@ from tests.teams.cli.workflows import (
     folder,
     inbox,
     letitcrash,
+    no_store,
     played,
     run_with,
     store,
     waiting,
 )
 
-__all__ = ["folder", "letitcrash"]
+__all__ = ["folder", "letitcrash", "no_store"]
 
 
 # start
@@ -441,6 +442,7 @@ def test_graph_draws_a_run_whose_modules_cannot_be_imported(letitcrash: Letitcra
     ]
 
 
+@pytest.mark.usefixtures("no_store")
 def test_check_shows_what_would_run_and_touches_no_store(letitcrash: Letitcrash, folder: Path) -> None:
     said = letitcrash("check", "support.toml")
     assert said.code == 0
@@ -467,6 +469,7 @@ def test_purge_deletes_runs_whose_time_is_over(letitcrash: Letitcrash) -> None:
     assert json.loads(letitcrash("purge", "--json").out) == {"deleted": 0}
 
 
+@pytest.mark.usefixtures("no_store")
 def test_store_migrate_makes_the_tables(letitcrash: Letitcrash, folder: Path) -> None:
     assert letitcrash("list").code == 4
     assert letitcrash("store", "migrate").code == 0

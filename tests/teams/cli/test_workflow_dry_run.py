@@ -10,9 +10,9 @@ import pytest
 from teams.cli._workflow_dry import DryRun, dry_run
 from teams.workflows import RoleStep, ask, continue_as_new, do, in_team, nested, quality, sleep, wait, workflow
 from teams.workflows._graph.workflow import Workflow
-from tests.teams.cli.workflows import INPUT, Letitcrash, folder, letitcrash
+from tests.teams.cli.workflows import INPUT, Letitcrash, folder, letitcrash, no_store
 
-__all__ = ["folder", "letitcrash"]
+__all__ = ["folder", "letitcrash", "no_store"]
 
 
 def never(value: object) -> object:
@@ -30,6 +30,7 @@ def test_nothing_is_scored() -> None:
     assert dry(flow, 1).result == 1
 
 
+@pytest.mark.usefixtures("no_store")
 def test_no_step_is_done_and_no_store_is_made(letitcrash: Letitcrash, folder: Path) -> None:
     (folder / "desk_agents.py").write_text("def classify(x): raise SystemExit\nprocess = respond = classify\n")
     (folder / "stubs.json").write_text('{"classify": {"category": "billing"}, "process": {"result": "desk"}}')

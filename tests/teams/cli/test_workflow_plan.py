@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.teams.cli.workflows import Letitcrash, folder, letitcrash
+from tests.teams.cli.workflows import Letitcrash, folder, letitcrash, no_store
 
-__all__ = ["folder", "letitcrash"]
+__all__ = ["folder", "letitcrash", "no_store"]
 
 ORDERS = """
 workflow = "orders"
@@ -67,6 +67,7 @@ def orders(folder: Path) -> None:
     (folder / "order_agents.py").write_text("def same(value):\n    return value\n", encoding="utf-8")
 
 
+@pytest.mark.usefixtures("no_store")
 def test_the_plan_has_the_figures_and_starts_nothing(letitcrash: Letitcrash, folder: Path) -> None:
     said = letitcrash("plan", "orders.toml")
     assert said.code == 0, said.err

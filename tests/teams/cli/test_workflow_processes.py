@@ -9,7 +9,7 @@ import os
 import signal
 import subprocess
 import sys
-from contextlib import closing
+from contextlib import ExitStack, closing
 from pathlib import Path
 
 import pytest
@@ -82,22 +82,29 @@ def test_a_run_goes_on_after_kill_9_and_asks_and_ends(letitcrash: Letitcrash, de
     assert (desk / "classified").read_text() == "xx"  # once a run
 
 
-@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
-def test_a_wait_that_is_interrupted_leaves_the_run_to_the_next_engine(
-    letitcrash: Letitcrash, desk: Path, number: signal.Signals, code: int
-) -> None:
+def test_a_wait_that_is_interrupted_leaves_the_run_to_the_next_engine(letitcrash: Letitcrash, desk: Path) -> None:
+    """By SIGINT and by SIGTERM: two programs with a store each, which wait for their agents at the same time."""
+    codes = {signal.SIGINT: 130, signal.SIGTERM: 143}
     (desk / "hang").touch()
-    with closing(
-        Program(desk, "workflow", "start", "support.toml", "--input", INPUT, "--key", "k", "--wait")
-    ) as waiting:
-        waiting.until("process begins")
-        waiting.signal(number)
-        ended, output = waiting.end()
-    assert ended == code, output
+    with ExitStack() as stack:
+        programs = {
+            number: stack.enter_context(closing(Program(desk, "workflow", *waited_for(number)))) for number in codes
+        }
+        for number, program in programs.items():
+            program.until("process begins")
+            program.signal(number)
+        ended = {number: program.end() for number, program in programs.items()}
+    assert {number: code for number, (code, _) in ended.items()} == codes, ended
     (desk / "hang").unlink()
-    again = letitcrash("start", "support.toml", "--input", INPUT, "--key", "k", "--wait")
-    assert again.code == 5, again.err
-    assert len(letitcrash("list").out.splitlines()) == 1
+    for number in codes:
+        again = letitcrash(*waited_for(number))
+        assert again.code == 5, again.err
+        assert len(letitcrash("list", *waited_for(number)[-2:]).out.splitlines()) == 1
+
+
+def waited_for(number: signal.Signals) -> tuple[str, ...]:
+    """A start whose command waits, in the store of this signal."""
+    return "start", "support.toml", "--input", INPUT, "--key", "k", "--wait", "--store", f"sqlite:///{number.name}.db"
 
 
 def test_a_pause_and_a_move_reach_a_run_that_is_awake(letitcrash: Letitcrash, desk: Path) -> None:

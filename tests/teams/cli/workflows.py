@@ -17,7 +17,10 @@ from teams._journal.codec import encode
 from teams._journal.open_store import open_store
 from teams._journal.rows import EntryKind, InboxRow, JournalEntry, RunRow, Unit, Written
 from teams._journal.store import Store
+from teams.cli import _workflow_wait as waits
 from teams.cli._app import app
+from teams.workflows._engine import desk, lookout
+from tests.teams.journal.cast import empty_file
 
 AGENTS = """
 def classify(asked):
@@ -83,13 +86,16 @@ Letitcrash = Callable[..., Said]
 
 @pytest.fixture
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    """A current folder with the file and its agents; modules and paths that a target brings along are taken back."""
+    """A current folder with the file, its agents and an empty store; modules and paths that a target brings along are
+    taken back.
+    """
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(sys, "path", list(sys.path))
     monkeypatch.setattr(sys, "argv", list(sys.argv))
     monkeypatch.setenv("LETITCRASH_STORE", STORE)
     (tmp_path / "desk_agents.py").write_text(AGENTS)
     (tmp_path / "support.toml").write_text(FILE)
+    empty_file(tmp_path / "support.db")
     before = set(sys.modules)
     yield tmp_path
     for name in set(sys.modules) - before:
@@ -98,8 +104,19 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
 
 
 @pytest.fixture
-def letitcrash(folder: Path) -> Letitcrash:
-    """Runs `letitcrash workflow ...` in this process."""
+def no_store(folder: Path) -> None:
+    """The folder has no store: a command that uses it makes it."""
+    (folder / "support.db").unlink()
+
+
+@pytest.fixture
+def letitcrash(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Letitcrash:
+    """Runs `letitcrash workflow ...` in this process. Its engines look every 10 ms for what is new, and so does a
+    command that waits; a run is parked after 10 ms.
+    """
+    monkeypatch.setattr(desk, "PARK", 0.01)
+    for each in (desk, lookout, waits):
+        monkeypatch.setattr(each, "POLL", 0.01)
 
     def invoke(*args: str, stdin: str | None = None) -> Said:
         found = CliRunner().invoke(app, ["workflow", *args], input=stdin)

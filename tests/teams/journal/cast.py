@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
@@ -18,6 +18,7 @@ import pytest
 from teams._journal.memory import MemoryRunStore
 from teams._journal.open_store import open_store
 from teams._journal.rows import EntryKind, InboxRow, JournalEntry, RunRow, Unit
+from teams._journal.sql_tables import METADATA
 from teams._journal.store import Durability, Store
 
 SERVER = os.environ.get("LETITCRASH_TEST_POSTGRES", "postgresql://postgres@127.0.0.1:5432/test")
@@ -67,6 +68,26 @@ def postgres() -> Iterator[str]:
             connection.execute(f"DROP SCHEMA {schema} CASCADE")
 
 
+shared = ExitStack()
+"""Closed at the end of the session, by a fixture of `tests/teams/conftest.py`."""
+
+
+def empty_schema() -> str:
+    """The address of a schema with tables and nothing in them. Its migration ran once for all tests of this process."""
+    url = _schema()
+    with psycopg.connect(url, autocommit=True) as connection:
+        names = ", ".join(f'"{name}"' for name in METADATA.tables)
+        connection.execute(f"TRUNCATE {names} RESTART IDENTITY".encode())
+    return url
+
+
+@cache
+def _schema() -> str:
+    url = shared.enter_context(postgres())
+    open_store(url).close()
+    return url
+
+
 def empty_file(path: Path) -> str:
     """The address of a store of SQLite with tables and nothing in them. Its migration ran once for all tests."""
     path.write_bytes(_tables())
@@ -112,15 +133,14 @@ class Place:
 @contextmanager
 def place(kind: str, folder: Path) -> Iterator[Place]:
     """An empty place of this kind."""
-    if kind == "postgres":
-        with postgres() as url:
-            there = Place(kind, url)
-            try:
-                yield there
-            finally:
-                there.close()
-        return
-    there = Place(kind, empty_file(folder / "runs.db") if kind == "sqlite" else "memory:")
+    match kind:
+        case "postgres":
+            url = empty_schema()
+        case "sqlite":
+            url = empty_file(folder / "runs.db")
+        case _:
+            url = "memory:"
+    there = Place(kind, url)
     try:
         yield there
     finally:
