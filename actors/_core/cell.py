@@ -579,7 +579,7 @@ class Cell:
             return
         supervisor = self.props.kind.manages_lifecycle
         if self.phase is Phase.RUNNING or (supervisor and self.phase is Phase.STARTING):
-            self.stop(reason, self.props.shutdown)
+            self.stop(reason, self.props.shutdown or None)  # "brutal_kill" is for an order of its supervisor
         elif supervisor:
             self.reopen()  # it is stopping already, and has to hear of its children until it is done
 
