@@ -406,6 +406,10 @@ class DurableKeeper:
         self.player = player
         return True
 
+    def let_go(self) -> None:
+        """No actor plays the run any more."""
+        self.player = self._team = None
+
     def undo_all(self) -> None:
         """A step failed whose failure undoes what was done."""
         self.undoing = True
