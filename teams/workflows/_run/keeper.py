@@ -741,12 +741,24 @@ class DurableKeeper:
         return entry
 
     def _schedule(self, passes: int) -> None:
-        if self._due is None or passes < self._due:
+        due = self._due
+        if due is None:
+            self._passes.soon(self._pass)
+        if due is None or passes < due:
             self._due = passes
-            self._passes.after(passes, self._send)
+
+    def _pass(self) -> None:
+        """A pass of the event loop. What was due may have gone to the store before."""
+        if self._due is None:
+            return
+        self._due -= 1
+        if self._due:
+            self._passes.soon(self._pass)
+        else:
+            self._send()
 
     def _send(self) -> None:
-        """Sends what has gathered to the store. It may have gone with an earlier pass."""
+        """Sends what has gathered to the store."""
         self._due = None
         if self.taken_over or not (self._entries or self._update or self._taken):
             return
