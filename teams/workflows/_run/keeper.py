@@ -52,9 +52,6 @@ IN_ONE_COMMIT = 3
 """Passes of the event loop in which the steps that an end makes ready may come into its commit."""
 _STEPS = {"StepFailed": StepFailed, "StepTimeout": StepTimeout}
 
-_END = ("state", "result", "error", "ended_at", "retain_until", "waiting_for", "wake_at", "owner")
-"""The columns that the end of a run sets."""
-
 if TYPE_CHECKING:
     from teams.workflows._run.detached import DetachedRun
 
@@ -460,21 +457,18 @@ class DurableKeeper:
         self.set_aside()
         now, keep = self._now(), self._retain.get(state)
         self._add("ended", "", body=encode(state))
-        last = self.row._replace(
-            state=state,
-            result=result,
-            error=error,
-            ended_at=now,
-            retain_until=None if keep is None else now + lasting(keep),
-            waiting_for=None,
-            wake_at=None,
-            owner=None,
-            seq=self._seq,
-        )
-        self._update |= {name: getattr(last, name) for name in _END}
-        self.given_up = True
-        self.publish(self._has_ended, last)
-        self._schedule(1)
+        last: dict[str, Any] = {
+            "state": state,
+            "result": result,
+            "error": error,
+            "ended_at": now,
+            "retain_until": None if keep is None else now + lasting(keep),
+            "waiting_for": None,
+            "wake_at": None,
+            "owner": None,
+        }
+        self.update(**last)
+        self.publish(self._has_ended, self.row._replace(seq=self._seq, **last))
 
     def continued(self, id: str, again: ContinueAsNew, workflow: Workflow | None) -> None:
         """Has the end of the run written, and the begin of the one that goes on in its place, with this workflow; None:
