@@ -152,8 +152,8 @@ class DispatchState:
     def forget(self, work: Work) -> None:
         """The outcome of the work is not asked for any more."""
         self.works.pop(work.id, None)
-        if work.run is not None:
-            self.runs.get(work.run, {}).pop(work.id, None)
+        if work.run is not None and (same := self.runs.get(work.run)) is not None:
+            same.pop(work.id, None)
 
     def forget_run(self, run: str) -> None:
         """A run has ended: the outcomes of its work are not asked for any more."""

@@ -297,12 +297,13 @@ class DurableKeeper:
         error = outcome.error
         if error is None:
             try:
-                body, value = written(checked(outcome.value, returns), returns, self.max_value_bytes)
+                value = outcome.value if returns is None else checked(outcome.value, returns)
+                body, value = written(value, returns, self.max_value_bytes)
             except (NotStorable, PayloadTooLarge, ValidationError) as refused:
                 error = StepFailed(self.row.id, step, refused)
             else:
                 self._add("done", step, seconds, body)
-                return Outcome(value)
+                return outcome if value is outcome.value else Outcome(value)
         if isinstance(error, StepFailed) and isinstance(error.error, NoCapableAgent):
             return Outcome(error=AgentMissing(self.row.id, f"member for step {step}: {error.error}"))
         if not isinstance(error, StepFailed) or type(error) not in _STEPS.values():
