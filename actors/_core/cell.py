@@ -579,7 +579,8 @@ class Cell:
             return
         supervisor = self.props.kind.manages_lifecycle
         if self.phase is Phase.RUNNING or (supervisor and self.phase is Phase.STARTING):
-            self.stop(reason, self.props.shutdown)
+            by_itself = isinstance(reason, Normal)  # "brutal_kill", a grace of 0, is for the orders of others
+            self.stop(reason, (self.props.shutdown or None) if by_itself else self.props.shutdown)
         elif supervisor:
             self.reopen()  # it is stopping already, and has to hear of its children until it is done
 
