@@ -265,7 +265,9 @@ def failed(cell: Cell, envelope: Envelope, error: BaseException, incarnation: in
         return False
     present = incarnation == cell.incarnation
     if cell.possessions is not None and cell.possessions.replies:
-        envelope.reply = taken_by_user(cell, envelope) or envelope.reply
+        taken = taken_by_user(cell, envelope)
+        if taken is not None:
+            envelope.reply = taken
     if cell.noted or cell.runtime.observed:
         note(cell, envelope, "failed")
     if isinstance(error, cell.kind.answers):
