@@ -63,7 +63,7 @@ from actors._runtime.loop_thread import LoopFactory
 from actors._runtime.options import option_faults
 from actors._runtime.runtime import ClockFactory, Runtime
 from actors._user_code.nearest import nearest
-from actors._user_code.text import TEXT, attribute, block, cut, described, said, shown, type_name
+from actors._user_code.text import TEXT, attribute, block, class_name, cut, described, said, shown, type_name
 from actors.errors import (
     ActorCrashed,
     ActorDeadError,
@@ -402,6 +402,7 @@ __all__ = [
     "answer",
     "attribute",
     "block",
+    "class_name",
     "concern",
     "current_cell",
     "current_clock",

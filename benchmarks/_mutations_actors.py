@@ -8,6 +8,7 @@ _CELL = "actors/_core/cell.py"
 _HANDLERS = "actors/_core/handlers.py"
 _OUTCOMES = "actors/_core/outcomes.py"
 _LIFE = "actors/_core/life.py"
+_REPORTS = "actors/_core/reports.py"
 
 OF_ACTORS = (
     # Starts
@@ -71,15 +72,15 @@ OF_ACTORS = (
         "a restart loses what waits in the mailbox",
         26,
         _CELL,
-        "        self.stash = None\n        self.host.retire",
-        "        self.queue.clear()\n        self.stash = None\n        self.host.retire",
+        "        self.stash = None\n        if self in self.host.holds:",
+        "        self.queue.clear()\n        self.stash = None\n        if self in self.host.holds:",
     ),
     Mutation(
         "a restart drops what waits in the mailbox",
         26,
-        _CELL,
-        'if self.props.mailbox is not None and self.props.mailbox.on_restart == "drop":',
-        "if self.phase is Phase.DOWN:",
+        _REPORTS,
+        "    cell.clear(crashed=crashed)\n",
+        '    cell.clear(crashed=crashed)\n    outcomes.refuse_waiting(cell, "dropped")\n',
     ),
     Mutation(
         "a kill in the start is an exit",

@@ -125,8 +125,12 @@ class Actor(pykka.Actor):
         if getattr(cls._dispatch, "__func__", None) is Actor._dispatch.__func__:  # type: ignore[attr-defined]
             refuse_doubles(cls)
 
-    def __init__(self) -> None:
-        """Runs on the actor's host. `self.ref` and `self.path` can be used here. An exception fails the start."""
+    if TYPE_CHECKING:
+
+        def __init__(self) -> None:
+            """Runs on the actor's host. `self.ref` and `self.path` can be used here. An exception fails the start."""
+    else:
+        __init__ = object.__init__  # in place of pykka's; a call of it in Python would be part of every start
 
     # Hooks of the subclass
 

@@ -6,7 +6,7 @@ the runtime's loop thread, as *control*, between turns; only turns, with their h
 host. No code outside of this file writes into a cell.
 
 What a cell has only at times are objects of their own: its children, the possessions of an incarnation, the stash. The
-order of the hooks (`hooks.py`), the reports of a life (`reports.py`) and the outcomes of messages (`outcomes.py`) are
+order of the hooks (`hooks.py`), the reports of an end (`reports.py`) and the outcomes of messages (`outcomes.py`) are
 functions that read a cell and call its methods.
 
 To avoid lost wake-ups a sender enqueues first and looks at `idle` second; a turn sets `idle` first and looks at the
@@ -28,11 +28,11 @@ from actors._core import hooks, leftovers, outcomes, reports
 from actors._core.children import PARENT_ENDED, ChildCells, may_return
 from actors._core.clock import TimerHandle
 from actors._core.current import current, current_incarnation
-from actors._core.envelope import BareEnvelope, Envelope, ReplyTo
+from actors._core.envelope import BareEnvelope, Envelope, ReplyTo, SystemEnvelope
 from actors._core.handlers import Dispatch
 from actors._core.life import ABSENT, BEING_KILLED, OPEN, STATES, TABLES, LifeEffect, LifeEvent, Phase, State
 from actors._core.mailbox import NO_MESSAGES, Queue
-from actors._core.messages import Continue, StopOrder
+from actors._core.messages import ChildStarted, Continue, StopOrder
 from actors._core.observer import Moment
 from actors._core.outcomes import answer, failed
 from actors._core.possessions import Possessions, is_over
@@ -41,6 +41,7 @@ from actors._core.stash import Stash
 from actors._core.trace import Trace
 from actors._core.watchers import Watchers
 from actors.errors import IgnoreStart, StartTimeout, crashed_by
+from actors.events import Started
 from actors.reasons import Crashed, ExitReason, Killed, Normal, RuntimeLost
 
 if TYPE_CHECKING:
@@ -254,7 +255,9 @@ class Cell:
             return
         if self.urgent is None:
             self.urgent = deque()
-        self.urgent.append(Envelope(message))
+        envelope = SystemEnvelope()
+        envelope.message = message
+        self.urgent.append(envelope)
         self.unproductive += 1
         if self.idle:
             self.idle = False
@@ -781,8 +784,18 @@ class Cell:
             self.possessions.tell()
 
     def _report_up(self, *_: object) -> None:
+        if self.grace is not None and self.told_to_stop is None:
+            self._disarm_grace()  # it was that of the start, and not that of an order to stop
         self.up_since = self.runtime.now()
-        reports.up(self, self.up_since)
+        runtime, parent, observer = self.runtime, self.parent, self.runtime.observer
+        if observer is not None:
+            observer.lived(self, Moment.UP)
+        if runtime.events.takers[Started]:
+            runtime.events.publish(Started(self.path, self.up_since, self.props.kind.actor_class, self.incarnation))
+        if not self.supervised:
+            runtime.started(self, None)
+        elif parent is not None:
+            parent.put_urgent(ChildStarted(self.id, self.incarnation))
         if self.props.kind.continues:
             self.put_urgent(Continue())
 
@@ -931,13 +944,14 @@ class Cell:
         if self.stash is not None:
             self.stash.give_back()
         self.stash = None
-        self.host.retire(self)
+        if self in self.host.holds:
+            self.host.retire(self)
 
     def _arm_grace(self, seconds: float, then: Callable[[], object]) -> None:
         self._disarm_grace()
         self.grace = self.runtime.clock.call_at(self.runtime.now() + seconds, then)
 
-    def _disarm_grace(self, *_: object) -> None:
+    def _disarm_grace(self) -> None:
         if self.grace is not None:
             self.grace.cancel()
             self.grace = None
@@ -977,7 +991,6 @@ _CARRIED_OUT: dict[LifeEffect, Callable[..., LifeEvent | None]] = {
     LifeEffect.OPEN: Cell.reopen,
     LifeEffect.SHUT: Cell._shut,
     LifeEffect.REPORT_UP: Cell._report_up,
-    LifeEffect.UNTIME: Cell._disarm_grace,
     LifeEffect.KEEP: Cell._keep_order,
     LifeEffect.NOTE: Cell._note_order,
     LifeEffect.TIME: Cell._time_order,

@@ -519,7 +519,9 @@ class Supervisor(Actor):
                 self._ledger.note(event)
         elif isinstance(event, GaveUp):
             self._ledger.gave_up(event.child, event.at)
-        self._cell.runtime.events.publish(event)
+        events = self._cell.runtime.events
+        if events.takers[type(event)]:
+            events.publish(event)
         if isinstance(event, GaveUp) and self._engine.spec.on_give_up is not None:
             self._call_back("on_give_up", self._engine.spec.on_give_up, event)
 
