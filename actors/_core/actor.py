@@ -391,7 +391,9 @@ class Actor(pykka.Actor):
         """Puts everything that was stashed back to the front of the queue, in the order it came. Raises
         `IncarnationEnded` in a thread that was left behind.
         """
-        present(self, "unstash()").take_back()
+        stash = present(self, "unstash()").stash
+        if stash is not None:
+            stash.give_back()
 
     @overload
     def spawn(self, actor_class: type[HasRef[R]], **options: Unpack[SpawnOptions]) -> Future[R]: ...

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import math
 import queue
 from enum import Enum, auto
 from functools import partial
@@ -29,6 +30,7 @@ from actors.errors import (
     NoMailbox,
     PlaceLost,
     RuntimeStopped,
+    StartTimeout,
     UnhandledMessage,
     crashed_by,
     gone,
@@ -234,6 +236,13 @@ def stop_reason(cell: Cell, order: Envelope | None) -> ExitReason:
     if order.message is STOP_FOR_GOOD:
         return StoppedForGood("ActorRegistry.stop_all() was called")
     return Shutdown("stop() was called")
+
+
+def start_overdue(cell: Cell) -> None:
+    """The time for the start is over: the incarnation is killed if it is still in it."""
+    assert cell.props.start_timeout is not None
+    if cell.up_since == math.inf:  # otherwise it came up in time, and has been told to stop since
+        cell.kill(Crashed(StartTimeout(cell.path, cell.props.start_timeout, cell.props.kind.waits_for(cell))))
 
 
 def came_late(cell: Cell, incarnation: int) -> None:

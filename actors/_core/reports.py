@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from actors._core import outcomes
+from actors._core.children import close_or_park
 from actors._core.life import LifeEvent
 from actors._core.messages import WRAPPERS, ChildDeclined, ChildExited, ChildStartFailed, unwrapped
 from actors._core.observer import Moment
@@ -56,7 +57,7 @@ def exited(cell: Cell, *_: object) -> LifeEvent | None:
         mailbox = cell.props.mailbox
         drops = mailbox is not None and mailbox.on_restart == "drop"
         return LifeEvent.UNWATCHED if cell.watchers is None and not drops else None
-    cell.close_or_park(reason)
+    close_or_park(cell, reason)
     return None
 
 
@@ -69,7 +70,7 @@ def start_failed(cell: Cell, *_: object) -> None:
         runtime.observer.lived(cell, Moment.START_FAILED, reason)
     if not cell.supervised:
         runtime.started(cell, reason)
-        cell.close_or_park(reason)
+        close_or_park(cell, reason)
     elif cell.parent is not None:
         cell.parent.put_urgent(ChildStartFailed(cell.id, cell.incarnation, reason))
 
@@ -82,6 +83,6 @@ def declined(cell: Cell, *_: object) -> None:
         runtime.observer.lived(cell, Moment.DECLINED)
     if not cell.supervised:
         runtime.started(cell, IgnoreStart())
-        cell.close_or_park(Normal())
+        close_or_park(cell, Normal())
     elif cell.parent is not None:
         cell.parent.put_urgent(ChildDeclined(cell.id, cell.incarnation))

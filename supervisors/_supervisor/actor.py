@@ -31,6 +31,7 @@ from actors.spi import (
     StopOrder,
     StoppedForGood,
     TimerHandle,
+    close_or_park,
     concern,
     gone,
     handles,
@@ -484,7 +485,7 @@ class Supervisor(Actor):
         self._recipes.pop(id, None)
         if cell is not None and not cell.closed:
             if self._engine.is_ending:
-                cell.close_or_park(cell.reason)
+                close_or_park(cell, cell.reason)
             else:
                 cell.close(cell.reason)
         if self._graces:
