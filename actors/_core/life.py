@@ -256,11 +256,18 @@ def transition(phase: Phase, event: LifeEvent, *, supervisor: bool) -> Transitio
     return found if found is not None else OF_AN_ACTOR.get(phase, {}).get(event)
 
 
-def _compiled(*, supervisor: bool) -> tuple[tuple[Transition | None, ...], ...]:
-    return tuple(tuple(transition(phase, event, supervisor=supervisor) for event in LifeEvent) for phase in Phase)
+def _compiled(*tables: Rows) -> tuple[tuple[Transition | None, ...], ...]:
+    """The rows of these tables by phase and event; those of a later table go before those of an earlier one."""
+    compiled: list[tuple[Transition | None, ...]] = []
+    for phase in Phase:
+        row: dict[LifeEvent, Transition] = {}
+        for table in tables:
+            row.update(table.get(phase, {}))
+        compiled.append(tuple(map(row.get, LifeEvent)))
+    return tuple(compiled)
 
 
-TABLES = (_compiled(supervisor=False), _compiled(supervisor=True))
+TABLES = (_compiled(OF_AN_ACTOR), _compiled(OF_AN_ACTOR, OF_A_SUPERVISOR))
 """The table of an actor and that of a supervisor, by phase and event."""
 
 TAKES_MESSAGES = frozenset({P.RUNNING})
