@@ -125,8 +125,12 @@ class Actor(pykka.Actor):
         if getattr(cls._dispatch, "__func__", None) is Actor._dispatch.__func__:  # type: ignore[attr-defined]
             refuse_doubles(cls)
 
-    def __init__(self) -> None:
-        """Runs on the actor's host. `self.ref` and `self.path` can be used here. An exception fails the start."""
+    if TYPE_CHECKING:
+
+        def __init__(self) -> None:
+            """Runs on the actor's host. `self.ref` and `self.path` can be used here. An exception fails the start."""
+    else:
+        __init__ = object.__init__  # in place of pykka's; a call of it in Python would be part of every start
 
     # Hooks of the subclass
 
@@ -387,7 +391,9 @@ class Actor(pykka.Actor):
         """Puts everything that was stashed back to the front of the queue, in the order it came. Raises
         `IncarnationEnded` in a thread that was left behind.
         """
-        present(self, "unstash()").take_back()
+        stash = present(self, "unstash()").stash
+        if stash is not None:
+            stash.give_back()
 
     @overload
     def spawn(self, actor_class: type[HasRef[R]], **options: Unpack[SpawnOptions]) -> Future[R]: ...

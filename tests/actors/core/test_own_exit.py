@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextvars
+from collections.abc import Callable
 from typing import Any, ClassVar
 
 import pytest
@@ -11,6 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from actors import (
+    Actor,
     ActorDeadError,
     Crashed,
     Down,
@@ -174,12 +176,13 @@ def test_a_handler_that_does_not_end_after_an_exit_is_killed_in_time() -> None:
             answer.get()
 
 
-def test_the_own_end_of_an_actor_waits_where_an_order_kills_at_once() -> None:
+@pytest.mark.parametrize("end", [finish, Actor.exit], ids=["finish", "exit"])
+def test_the_own_end_of_an_actor_waits_where_an_order_kills_at_once(end: Callable[[Any], object]) -> None:
     with simulation() as sim:
         ref = sim.spawn(AsyncPlayer, shutdown=0)
 
         async def slow(self: Any) -> str:
-            finish(self)
+            end(self)
             await sleep(1)
             return "slow"
 
