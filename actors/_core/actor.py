@@ -595,7 +595,7 @@ class Actor(pykka.Actor):
         `Crashed`. The supervisor sees this reason: a `transient` child is restarted only after `Crashed` (supervision
         rule 5). In a start, that is completed first. Does not block, and may be called in any task or thread of this
         incarnation. If this incarnation ends already or has ended, the call changes nothing. Handlers and hooks that
-        take longer than the `shutdown` time of the spec are killed.
+        take longer than the `shutdown` time of the spec are killed, but for `"brutal_kill"`: that is for orders.
 
         Raises TypeError for any other reason; to be killed, call `self.ref.kill()`.
         """

@@ -12,7 +12,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from actors import (
-    Actor,
     ActorDeadError,
     Crashed,
     Down,
@@ -176,7 +175,7 @@ def test_a_handler_that_does_not_end_after_an_exit_is_killed_in_time() -> None:
             answer.get()
 
 
-@pytest.mark.parametrize("end", [finish, Actor.exit], ids=["finish", "exit"])
+@pytest.mark.parametrize("end", [finish, lambda actor: actor.exit(Normal())], ids=["finish", "exit"])
 def test_the_own_end_of_an_actor_waits_where_an_order_kills_at_once(end: Callable[[Any], object]) -> None:
     with simulation() as sim:
         ref = sim.spawn(AsyncPlayer, shutdown=0)
