@@ -152,6 +152,7 @@ class MemoryRunStore:
         states: Collection[LifeState] | None = None,
         workflow: str | None = None,
         since: int | None = None,
+        owner: int | None = None,
         limit: int = 100,
         after: RunRow | None = None,
     ) -> list[RunRow]:
@@ -162,6 +163,7 @@ class MemoryRunStore:
             if (states is None or run.state in states)
             and (workflow is None or run.workflow == workflow)
             and (since is None or run.created_at >= since)
+            and (owner is None or run.owner == owner)
             and (after is None or (run.created_at, run.id) < (after.created_at, after.id))
         ]
         found.sort(key=lambda run: (run.created_at, run.id), reverse=True)

@@ -572,6 +572,7 @@ class SqlStore:
         states: Collection[LifeState] | None = None,
         workflow: str | None = None,
         since: int | None = None,
+        owner: int | None = None,
         limit: int = 100,
         after: RunRow | None = None,
     ) -> list[RunRow]:
@@ -583,6 +584,8 @@ class SqlStore:
             query = query.where(RUN.c.workflow == workflow)
         if since is not None:
             query = query.where(RUN.c.created_at >= since)
+        if owner is not None:
+            query = query.where(RUN.c.owner == owner)
         if after is not None:
             same = and_(RUN.c.created_at == after.created_at, RUN.c.id < after.id)
             query = query.where(or_(RUN.c.created_at < after.created_at, same))

@@ -90,10 +90,13 @@ class Store(Protocol):
         states: Collection[LifeState] | None = None,
         workflow: str | None = None,
         since: int | None = None,
+        owner: int | None = None,
         limit: int = 100,
         after: RunRow | None = None,
     ) -> list[RunRow]:
-        """Runs, newest first, created at `since` or later; for the next page, `after` is the last run of the page."""
+        """Runs, newest first, created at `since` or later, of the engine with the epoch `owner`; for the next page,
+        `after` is the last run of the page.
+        """
         ...
 
     def entries(self, run: str, after: int = 0) -> list[JournalEntry]:

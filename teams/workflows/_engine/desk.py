@@ -431,16 +431,17 @@ class Desk(Actor):
 
     @handles
     async def lost(self, message: KeeperLost) -> None:
+        """A keeper could not write. Its run may be dropped already, or be one that was only set aside."""
         live = self._kept.live.get(message.run)
         if live is not None and live.keeper is message.keeper:
             at = self.runtime.now()
             self.runtime.events.publish(RunLost(self.path, at, message.run, message.error))
             await self._drop(message.run)
-            if isinstance(message.error, NotStorable):
-                await self._fail(message.keeper.row, message.error)
-            else:  # the store may say all the same that it is ours
-                self._lookout.doubt()
-                self.ref.tell(LookForRuns())
+        if isinstance(message.error, NotStorable):
+            await self._fail(message.keeper.row, message.error)
+        else:  # the store may say all the same that it is ours
+            self._lookout.doubt()
+            self.ref.tell(LookForRuns())
 
     async def _fail(self, row: RunRow, error: NotStorable) -> None:
         """What a run did cannot be written down. It would do the same again, so it ends."""

@@ -10,7 +10,7 @@ from actors.spi import TEXT, ActorRef, described
 from supervisors.spi import SpecError
 from teams._journal.codec import decode
 from teams._journal.errors import JournalError, NotStorable, StoreAway
-from teams._journal.rows import RUNNABLE, Definition, InboxRow, JournalEntry, Result, RunRow, Unit
+from teams._journal.rows import OPEN, Definition, InboxRow, JournalEntry, Result, RunRow, Unit
 from teams._journal.store import Store
 from teams._runs.pattern import Pattern
 from teams.errors import TeamError
@@ -82,8 +82,8 @@ class Records:
         # While the store is away, nothing is written that the unit could wait for.
         await self.query("runs", limit=1)
         await self.write(Unit(""))
-        for row in await self.query("runs", states=tuple(RUNNABLE), limit=100_000):
-            if row.owner == epoch and not is_known(row.id):
+        for row in await self.query("runs", owner=epoch, limit=100_000):
+            if row.state in OPEN and not is_known(row.id):
                 await self.write(Unit(row.id, epoch=epoch, update={"owner": None}))
 
     # Changes of runs that are not awake

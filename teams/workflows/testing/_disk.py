@@ -249,12 +249,13 @@ class Connection:
         states: Collection[LifeState] | None = None,
         workflow: str | None = None,
         since: int | None = None,
+        owner: int | None = None,
         limit: int = 100,
         after: RunRow | None = None,
     ) -> list[RunRow]:
         """Runs, newest first."""
         found: list[RunRow] = self._reading(
-            "runs", states=states, workflow=workflow, since=since, limit=limit, after=after
+            "runs", states=states, workflow=workflow, since=since, owner=owner, limit=limit, after=after
         )
         return found
 

@@ -176,6 +176,15 @@ def test_a_store_says_when_the_next_lease_of_another_engine_ends(somewhere: Plac
     assert [store.lease_left(each) for each in (first, second, third)] == [13.0, 3.0, 3.0]
 
 
+def test_the_runs_of_an_owner_are_those_it_has_whatever_their_state(store: Store) -> None:
+    first, second = (store.register("host", number, LEASE) for number in (1, 2))
+    store.commit([begin("a", owner=first, epoch=first, state="paused"), begin("b", owner=second, epoch=second)])
+    store.commit([begin("c"), begin("d", owner=first, epoch=first, state="waiting")])
+    assert sorted(run.id for run in store.runs(owner=first)) == ["a", "d"]
+    assert [run.id for run in store.runs(owner=first, states=["waiting"])] == ["d"]
+    assert store.runs(owner=second + 1) == []
+
+
 def test_an_engine_whose_lease_is_over_claims_nothing(somewhere: Place) -> None:
     store = somewhere.open()
     epoch = store.register("host", 1, LEASE)
