@@ -64,6 +64,7 @@ from actors._record import Record
 from actors._runtime.loop_thread import LoopFactory
 from actors._runtime.options import option_faults
 from actors._runtime.runtime import ClockFactory, Runtime
+from actors._user_code.calls import strict, strict_fields
 from actors._user_code.nearest import nearest
 from actors._user_code.text import TEXT, attribute, block, class_name, cut, described, said, shown, type_name
 from actors.errors import (
@@ -449,6 +450,8 @@ __all__ = [
     "shown",
     "sleep",
     "stop_requested",
+    "strict",
+    "strict_fields",
     "take_reply",
     "tie",
     "type_name",

@@ -10,8 +10,17 @@ from typing import TYPE_CHECKING, Any
 from actors.spi import nearest
 from supervisors._engine.children import ALIVE, ChildInfo
 from supervisors._specs.backoff import Backoff, Constant, Exponential, Linear, Seconds, constant, exponential, linear
-from supervisors._specs.builders import ChildOptions, CommonOptions, budget, child, dynamic_supervisor, supervisor
-from supervisors._specs.faults import attempt, checked, faults_of, unknown_key
+from supervisors._specs.builders import (
+    ChildOptions,
+    CommonOptions,
+    WorkerOptions,
+    budget,
+    child,
+    dynamic_supervisor,
+    supervisor,
+)
+from supervisors._specs.calls import builder
+from supervisors._specs.faults import attempt, checked, faults_of, spec_model, unknown_key
 from supervisors._specs.fields import MAX_RESTARTS, RestartStrategy
 from supervisors._specs.resolve import locate
 from supervisors._specs.spec import ChildSpec, Count, OwnBudget, Positive, Spec, SupervisorSpec
@@ -67,8 +76,10 @@ __all__ = [
     "SupervisorSpec",
     "TerminateChild",
     "WhichChild",
+    "WorkerOptions",
     "attempt",
     "budget",
+    "builder",
     "checked",
     "child",
     "constant",
@@ -81,6 +92,7 @@ __all__ = [
     "nearest",
     "props_for",
     "read_document",
+    "spec_model",
     "supervisor",
     "unknown_key",
 ]

@@ -29,6 +29,7 @@ from supervisors.spi import (
     SpecFault,
     Supervisor,
     SupervisorSpec,
+    builder,
     child,
     dynamic_supervisor,
     exponential,
@@ -150,21 +151,28 @@ class TeamOptions(CommonOptions, total=False):
 
 @dataclass(frozen=True, slots=True)
 class GoalSpec:
-    """The purpose of a team: a pattern that is played when the team starts. The team ends with it."""
+    """The purpose of a team: a pattern that is played when the team starts. The team ends with it.
+
+    Raises SpecError if it is not a pattern.
+    """
 
     pattern: Pattern
     value: object = None
 
+    def __post_init__(self) -> None:
+        refuse(pattern_faults("goal()", self.pattern))
 
+
+@builder("goal()")
 def goal(pattern: Pattern, value: object = None) -> GoalSpec:
     """A goal for `team(goal=...)`: the pattern is played with this input as soon as the team is up, and the team ends
     when it has its result. A failure is restarted like any crash, and steps that are done stay done; when the budget is
     spent, the team gives up. Raises SpecError if it is not a pattern.
     """
-    refuse(pattern_faults("goal()", pattern))
     return GoalSpec(pattern, value)
 
 
+@builder("{id}", TeamOptions)
 def team(
     id: str,
     *people: Member | Role,

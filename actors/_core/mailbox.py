@@ -24,13 +24,15 @@ from pykka.messages import _ActorStop
 from actors._core.envelope import Envelope
 from actors._core.future import Future, Parking, refuse_on_loop
 from actors._core.messages import Timed
+from actors._core.options import option_model, takes_options
 from actors.errors import InvalidPriority, MailboxFull
 
 OverflowPolicy = Literal["reject", "drop_oldest", "drop_newest", "block"]
 
 
+@option_model
 class MailboxSpec(BaseModel):
-    """How a mailbox takes user messages."""
+    """How a mailbox takes user messages. Raises OptionError with all faults of its fields."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
 
@@ -56,17 +58,23 @@ class MailboxSpec(BaseModel):
     """
 
 
+@takes_options("bounded()")
 def bounded(
     capacity: int, policy: OverflowPolicy = "reject", *, on_restart: Literal["keep", "drop"] = "keep"
 ) -> MailboxSpec:
-    """A mailbox for at most `capacity` waiting messages; `policy` and `on_restart` as in `MailboxSpec`."""
+    """A mailbox for at most `capacity` waiting messages; `policy` and `on_restart` as in `MailboxSpec`. Raises
+    OptionError with all faults.
+    """
     return MailboxSpec(capacity=capacity, policy=policy, on_restart=on_restart)
 
 
+@takes_options("prioritized()")
 def prioritized(
     priority: Callable[[Any], float], *, capacity: int | None = None, policy: OverflowPolicy = "reject"
 ) -> MailboxSpec:
-    """A mailbox that hands out the message with the smallest `priority(message)` first; else as `MailboxSpec`."""
+    """A mailbox that hands out the message with the smallest `priority(message)` first; else as `MailboxSpec`.
+    Raises OptionError with all faults.
+    """
     return MailboxSpec(capacity=capacity, policy=policy, priority=priority)
 
 

@@ -15,6 +15,7 @@ from typing import Annotated, Any, Literal, TypeGuard, TypeVar
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 from pydantic_core import PydanticCustomError
 
+from actors._core.options import faults_in, option_model, takes_options
 from actors._extras import EXTRA_OF
 from actors._name import NAME
 from actors._user_code.text import shown
@@ -127,6 +128,7 @@ def _fault(text: str) -> PydanticCustomError:
     return PydanticCustomError("spec", "{message}", {"message": text})
 
 
+@option_model
 class PlaceSpec(BaseModel):
     """A process of the actor's own, on any machine: what `process` and `ray` have in common."""
 
@@ -176,6 +178,7 @@ HostChoice = str | PlaceSpec
 """The host that an option names. `is_host` says whether there is one."""
 
 
+@takes_options("process()")
 def process(
     *,
     memory: str | int | None = None,
@@ -184,7 +187,6 @@ def process(
     prefetch: int = 1,
     preload: list[str] | tuple[str, ...] | None = None,
     silent_after: float | None = 30.0,
-    **unknown: object,
 ) -> ProcessSpec:
     """A process of the actor's own, as the `host` of a child or of `Runtime.spawn`. It needs Linux.
 
@@ -203,7 +205,6 @@ def process(
             module of the actor class. Default: None.
         silent_after: Seconds after which the event `PlaceSilent` says that the process has messages under way and its
             event loop does not answer. None: it is not asked. Default: 30.0.
-        unknown: There are no other options.
 
     Raises:
         OptionError: options are wrong or unknown; it holds all faults
@@ -215,11 +216,11 @@ def process(
         "prefetch": prefetch,
         "preload": preload,
         "silent_after": silent_after,
-        **unknown,
     }
     return _made(ProcessSpec, given)
 
 
+@takes_options("ray()")
 def ray(
     *,
     num_cpus: float = 1,
@@ -234,7 +235,6 @@ def ray(
     preload: list[str] | tuple[str, ...] | None = None,
     silent_after: float | None = 30.0,
     insecure: bool = False,
-    **unknown: object,
 ) -> RaySpec:
     """A process of the actor's own on a node of a Ray cluster, as the `host` of a child or of `Runtime.spawn`. It needs
     the extra `ray`, and Linux on the nodes.
@@ -263,7 +263,6 @@ def ray(
             Default: 30.0.
         insecure: Whether an address that is not of this machine may be used without the token authentication of Ray:
             every client that reaches the ports of that cluster can run code there. Default: False.
-        unknown: There are no other options.
 
     Raises:
         OptionError: options are wrong or unknown; it holds all faults
@@ -281,7 +280,6 @@ def ray(
         "preload": preload,
         "silent_after": silent_after,
         "insecure": insecure,
-        **unknown,
     }
     return _made(RaySpec, given)
 
@@ -306,20 +304,6 @@ def place_spec(options: Mapping[object, object]) -> PlaceSpec:
         return made.model_validate(options)
     except ValidationError as error:
         raise ValueError("; ".join(faults_in(error, made))) from None
-
-
-def faults_in(error: ValidationError, spec: type[PlaceSpec]) -> list[str]:
-    """The faults of the options of such a spec, a sentence each."""
-    known = ", ".join(name for name in spec.model_fields if name != "kind")
-    faults = []
-    for each in error.errors(include_url=False):
-        option = ".".join(map(str, each["loc"])) or "host"
-        if each["type"] == "extra_forbidden":
-            faults.append(f"{option}: unknown option; the options are {known}")
-        else:
-            message = each["msg"].replace("Input should be", "must be")
-            faults.append(f"{option}: {message}, got {shown(each['input'], 60)}")
-    return list(dict.fromkeys(faults))
 
 
 def is_host(value: object) -> TypeGuard[HostChoice]:

@@ -14,13 +14,15 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 from pydantic_core import PydanticCustomError
 
-from supervisors._specs.faults import checked
+from supervisors._specs.calls import builder
+from supervisors._specs.faults import checked, spec_model
 
 Jitter = Literal["none", "full", "equal", "decorrelated"]
 ResetBy = Literal["progress", "healthy"]
 Seconds = Annotated[float, Field(strict=True, gt=0, allow_inf_nan=False)]
 
 
+@spec_model
 class _Backoff(BaseModel):
     """The fields of all backoffs. Times are in seconds."""
 
@@ -135,6 +137,7 @@ def check_backoff(value: object) -> object:
     raise PydanticCustomError("spec", "must be exponential(), linear(), constant() or None")
 
 
+@builder("constant()")
 def constant(
     delay: float, *, jitter: Jitter = "none", reset_after: float | None = None, reset: ResetBy = "progress"
 ) -> Constant:
@@ -146,6 +149,7 @@ def constant(
     return checked(Constant, "constant()", values)
 
 
+@builder("linear()")
 def linear(
     initial: float = 1.0,
     *,
@@ -170,6 +174,7 @@ def linear(
     return checked(Linear, "linear()", values)
 
 
+@builder("exponential()")
 def exponential(
     initial: float = 0.1,
     *,

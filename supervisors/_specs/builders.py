@@ -13,6 +13,7 @@ import pykka
 
 from actors.spi import HostName, MailboxSpec, PlaceSpec, ProcessSpec, shown
 from supervisors._specs.backoff import Constant, Exponential, Linear
+from supervisors._specs.calls import builder
 from supervisors._specs.combinations import child_combinations, supervisor_combinations, task_host_faults
 from supervisors._specs.defaults import class_defaults, name_the_class
 from supervisors._specs.faults import attempt, checked
@@ -42,10 +43,9 @@ class CommonOptions(TypedDict, total=False):
     retry_start: bool
 
 
-class ChildOptions(CommonOptions, total=False):
-    """The options of `child`."""
+class WorkerOptions(CommonOptions, total=False):
+    """The options of every worker."""
 
-    args: Args
     host: HostName | PlaceSpec | None
     mailbox: MailboxSpec | str
     redeliver: int
@@ -53,6 +53,12 @@ class ChildOptions(CommonOptions, total=False):
     max_restarts: int | None
     period: float | None
     on_limit: OnLimit | None
+
+
+class ChildOptions(WorkerOptions, total=False):
+    """The options of `child`."""
+
+    args: Args
 
 
 class SharedSupervisorOptions(CommonOptions, total=False):
@@ -94,6 +100,14 @@ class TasksOptions(SharedSupervisorOptions, total=False):
     task_backoff: Constant | Linear | Exponential | None
 
 
+OF_A_STRATEGY = {
+    "strategy": "is always 'simple_one_for_one' here: the children are instances of one template",
+    "auto_shutdown": "with 'simple_one_for_one' instances of a template have no significance of their own",
+}
+"""Options of a supervisor with a strategy, and why one of instances has none."""
+
+
+@builder("budget()")
 def budget(max_restarts: int, *, period: float | None = None, on_limit: OnLimit = "escalate") -> OwnBudget:
     """The restart budget of a supervisor as a child of another: its `own_budget` (rule 9). Its restarts do not count in
     the budget of the supervisor above. Raises SpecError on a bad value.
@@ -108,6 +122,7 @@ def budget(max_restarts: int, *, period: float | None = None, on_limit: OnLimit 
     return checked(OwnBudget, "budget()", {"max_restarts": max_restarts, "period": period, "on_limit": on_limit})
 
 
+@builder("{id}", ChildOptions)
 def child(id: str, start: Startable, **options: Unpack[ChildOptions]) -> ChildSpec:
     """A worker: the spec of one actor below a supervisor. Raises SpecError with all faults at once.
 
@@ -163,6 +178,7 @@ def child(id: str, start: Startable, **options: Unpack[ChildOptions]) -> ChildSp
     return _or_raise(spec, faults)
 
 
+@builder("{id}", SupervisorOptions)
 def supervisor(id: str, *children: Spec, **options: Unpack[SupervisorOptions]) -> SupervisorSpec:
     """A supervisor of these children. Raises SpecError with all faults at once.
 
@@ -210,6 +226,7 @@ def supervisor(id: str, *children: Spec, **options: Unpack[SupervisorOptions]) -
     return _or_raise(spec, faults)
 
 
+@builder("{id}", DynamicOptions, OF_A_STRATEGY)
 def dynamic_supervisor(id: str, template: Spec, **options: Unpack[DynamicOptions]) -> SupervisorSpec:
     """A supervisor of any number of children of one template: `simple_one_for_one` (supervision rules 6 and 25).
 
@@ -229,6 +246,7 @@ def dynamic_supervisor(id: str, template: Spec, **options: Unpack[DynamicOptions
     return _or_raise(make_supervisor(_place(id), values, faults), faults)
 
 
+@builder("{id}", SupervisorOptions)
 def partition_supervisor(
     id: str, template: Spec, *, partitions: int, **options: Unpack[SupervisorOptions]
 ) -> SupervisorSpec:
@@ -246,6 +264,7 @@ def partition_supervisor(
     return _or_raise(make_supervisor(_place(id), values, faults), faults)
 
 
+@builder("{id}", TasksOptions, OF_A_STRATEGY)
 def tasks(id: str, **options: Unpack[TasksOptions]) -> SupervisorSpec:
     """A task supervisor: `start_child(TaskCall(function, args))` runs a function, plain or async, as a child.
 

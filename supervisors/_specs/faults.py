@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
-from actors.spi import cut, nearest, shown
+from actors.spi import cut, nearest, shown, strict_fields
 from supervisors.errors import SpecError, SpecFault
 
 M = TypeVar("M", bound=BaseModel)
@@ -69,7 +69,7 @@ _WORDS = {
     "bool_type": "must be True or False",
     "bool_parsing": "must be True or False",
     "string_type": "must be a string",
-    "greater_than": "must be > {gt}",
+    "greater_than": "must be more than {gt:g} seconds",
     "greater_than_equal": "must be >= {ge}",
     "less_than": "must be < {lt}",
     "less_than_equal": "must be <= {le}",
@@ -141,3 +141,12 @@ def checked(model: type[M], path: str, values: Mapping[str, object]) -> M:
     if made is None:
         raise SpecError(faults)
     return made
+
+
+def _refused(model: type[BaseModel], wrong: ValidationError | str) -> SpecError:
+    place = f"{model.__name__}()"
+    return SpecError([SpecFault(place, wrong)] if isinstance(wrong, str) else list(faults_of(wrong, place, model)))
+
+
+spec_model = strict_fields(_refused)
+"""Makes the constructor of a model raise SpecError with all faults, as its builder does."""

@@ -27,7 +27,7 @@ from actors.spi import HostName, MailboxSpec, PlaceSpec
 from supervisors._specs.backoff import Backoff, Exponential, Seconds, check_backoff
 from supervisors._specs.combinations import child_combinations, never_healthy, start_faults, supervisor_combinations
 from supervisors._specs.defaults import class_defaults, name_the_class
-from supervisors._specs.faults import attempt
+from supervisors._specs.faults import attempt, spec_model
 from supervisors._specs.fields import (
     MAX_RESTARTS,
     MOST_PARTITIONS,
@@ -72,6 +72,7 @@ SETTLED = "_settled"
 """The mark of a spec that has the defaults of its class."""
 
 
+@spec_model
 class OwnBudget(BaseModel):
     """A child's own restart budget (supervision rule 9). `budget` explains the fields."""
 
@@ -89,6 +90,7 @@ def check_own_budget(value: object) -> object:
     raise PydanticCustomError("spec", "must be budget() or None")
 
 
+@spec_model
 class BaseSpec(BaseModel):
     """The fields of every child. Times are in seconds; `child` and `supervisor` explain the fields."""
 

@@ -16,6 +16,12 @@ def step_name_faults(path: str, name: object) -> Iterator[SpecFault]:
         yield SpecFault(path, f"name: must be a printable string without '/', got {name!r}")
 
 
+def text_faults(path: str, name: str, value: object) -> Iterator[SpecFault]:
+    """The faults of a text that may be empty."""
+    if not isinstance(value, str):
+        yield SpecFault(path, f"{name}: must be a string, got {value!r}")
+
+
 def priority_faults(path: str, value: object) -> Iterator[SpecFault]:
     """The faults of a priority that may be None."""
     if value is not None and (not isinstance(value, int) or isinstance(value, bool)):

@@ -18,35 +18,44 @@ from dataclasses import dataclass
 from typing import Literal, NamedTuple
 
 from actors.spi import ActorDeadError, Crashed, ExitReason
-from supervisors.spi import SpecFault
+from supervisors.spi import SpecError, SpecFault, builder
 from teams._checks.fields import seconds_faults
 
 
 @dataclass(frozen=True, slots=True)
 class GatherPolicy:
-    """When a gathering is over, and whether it is satisfied then."""
+    """When a gathering is over, and whether it is satisfied then. Raises SpecError for a wrong field."""
 
     kind: Literal["collect", "fail_fast", "quorum"]
     n: int = 0
 
+    def __post_init__(self) -> None:
+        if self.kind not in ("collect", "fail_fast", "quorum"):
+            kinds = "must be 'collect', 'fail_fast' or 'quorum'"
+            raise SpecError([SpecFault("GatherPolicy()", f"kind: {kinds}, got {self.kind!r}")])
+        if self.kind == "quorum" and (type(self.n) is not int or self.n < 1):
+            raise SpecError([SpecFault("quorum()", f"n: a quorum must be an integer >= 1, got {self.n!r}")])
 
+
+@builder("collect()")
 def collect() -> GatherPolicy:
     """Wait for all. A failure is an answer like a result."""
     return GatherPolicy("collect")
 
 
+@builder("fail_fast()")
 def fail_fast() -> GatherPolicy:
     """End at the first failure."""
     return GatherPolicy("fail_fast")
 
 
+@builder("quorum()")
 def quorum(n: int) -> GatherPolicy:
-    """End as soon as there are `n` results, or cannot be any more. Raises ValueError."""
-    if type(n) is not int or n < 1:
-        raise ValueError(f"a quorum must be an integer >= 1, got {n!r}")
+    """End as soon as there are `n` results, or cannot be any more. Raises SpecError."""
     return GatherPolicy("quorum", n)
 
 
+@builder("first()")
 def first() -> GatherPolicy:
     """The first result there is."""
     return quorum(1)

@@ -296,6 +296,13 @@ GATHERED: FormKeys = {"policy": POLICY, "within": SECONDS}
 
 AGENT_FAILURES = ("stop", "continue_with_warning", "retry_once", "skip", "retry_then_skip")
 POLICIES: Mapping[str, Callable[[], GatherPolicy]] = {"collect": collect, "fail_fast": fail_fast, "first": first}
+
+
+def _command(**given: Any) -> Pattern:
+    """`command`, whose type mypy does not know yet where the table below is made: the modules import each other."""
+    return command(**given)
+
+
 FORMS: Mapping[str, tuple[Callable[..., Any], FormKeys]] = {
     "steps": (lambda steps: sequential(*steps), {"steps": FormKey(PatternReader.steps, required=True)}),
     "stages": (lambda stages: pipeline(*stages), {"stages": FormKey(PatternReader.stages, required=True)}),
@@ -317,7 +324,7 @@ FORMS: Mapping[str, tuple[Callable[..., Any], FormKeys]] = {
         },
     ),
     "commander": (
-        command,
+        _command,
         {
             "commander": MUST_TARGET,
             "squad_leaders": FormKey(PatternReader.squads, to="squads", required=True),

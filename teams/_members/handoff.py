@@ -21,7 +21,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from supervisors.spi import SpecFault
+from supervisors.spi import SpecFault, builder
 from teams._checks.coroutine import async_faults
 from teams._checks.fields import refuse
 from teams._members.results import NOTHING, Done, Handoff
@@ -54,12 +54,27 @@ Trigger = str | type | Callable[[object], bool]
 
 @dataclass(frozen=True, slots=True)
 class HandoffRule:
-    """Hands results of one role to another."""
+    """Hands results of one role to another. Raises SpecError with all faults of its fields."""
 
     from_role: str
     to_role: str
     trigger: Trigger
     transform: Callable[[object], object] | None = None
+
+    def __post_init__(self) -> None:
+        sides: list[tuple[str, object]] = [("from_role", self.from_role), ("to_role", self.to_role)]
+        faults = [
+            SpecFault("handoff", f"{name}: must be the name of a role or a member, got {value!r}")
+            for name, value in sides
+            if not isinstance(value, str) or not value
+        ]
+        trigger: object = self.trigger
+        if not isinstance(trigger, str) and not callable(trigger):
+            faults.append(SpecFault("handoff", f"trigger: must be a name, a class or a predicate, got {trigger!r}"))
+        if self.transform is not None and not callable(self.transform):
+            faults.append(SpecFault("handoff", f"transform: must be callable, got {self.transform!r}"))
+        called = trigger if not isinstance(trigger, type) else None
+        refuse(faults, async_faults("handoff", trigger=called, transform=self.transform))
 
     def fires(self, role: str | None, member: str, result: object) -> bool:
         """Whether this result of this member is handed on. Raises what a trigger of the user's raises."""
@@ -87,6 +102,7 @@ class HandoffRule:
         return getattr(self.trigger, "__name__", repr(self.trigger))
 
 
+@builder("handoff")
 def handoff(
     from_role: str, to_role: str, trigger: Trigger, *, transform: Callable[[object], object] | None = None
 ) -> HandoffRule:
@@ -96,18 +112,6 @@ def handoff(
     `trigger` is the name in a `Done` (or under the key "trigger" of a mapping), a class, or a predicate of the result.
     Raises SpecError.
     """
-    sides: list[tuple[str, object]] = [("from_role", from_role), ("to_role", to_role)]
-    faults = [
-        SpecFault("handoff", f"{name}: must be the name of a role or a member, got {value!r}")
-        for name, value in sides
-        if not isinstance(value, str) or not value
-    ]
-    if not isinstance(trigger, str) and not callable(trigger):
-        faults.append(SpecFault("handoff", f"trigger: must be a name, a class or a predicate, got {trigger!r}"))
-    if transform is not None and not callable(transform):
-        faults.append(SpecFault("handoff", f"transform: must be callable, got {transform!r}"))
-    called = trigger if not isinstance(trigger, type) else None
-    refuse(faults, async_faults("handoff", trigger=called, transform=transform))
     return HandoffRule(from_role, to_role, trigger, transform)
 
 

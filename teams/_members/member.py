@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, Unpack
 
 import pykka
 
 from actors.spi import declares, described
-from supervisors.spi import ChildOptions, ChildSpec, SpecError, SpecFault, child
+from supervisors.spi import ChildOptions, ChildSpec, SpecError, SpecFault, builder, child
 from teams._checks.coroutine import is_async
 from teams._checks.fields import count_faults
 from teams._members.blocking_call import in_a_thread
@@ -50,6 +50,7 @@ class Member:
     """The child of each slot, `count` of them."""
 
 
+@builder("member {id!r}", ChildOptions)
 def member(
     id: str,
     work: MemberWork,
@@ -145,7 +146,7 @@ def member(
             start, settings = _started_as(path, found, concurrency, accepts, through, options)
             slots = count if type(count) is int and 0 < count <= MAX_COUNT else 1
             ids = [id] if slots == 1 else [f"{id}-{number}" for number in range(1, slots + 1)]
-            specs = tuple(child(each, start, **settings) for each in ids)
+            specs = _slots(path, ids, start, settings, faults)
     except SpecError as error:
         faults += error.faults
     if faults or found is None:
@@ -154,6 +155,17 @@ def member(
     takes_context = is_function or declares(found, Assignment)
     able = frozenset(capabilities)
     return Member(id, found, role, able, count, concurrency, on_timeout, takes_offers, takes_context, topics, specs)
+
+
+def _slots(
+    path: str, ids: Sequence[str], start: type, settings: ChildOptions, faults: list[SpecFault]
+) -> tuple[ChildSpec, ...]:
+    """The child of each slot. They differ in the id alone: the faults of the first are those of the member."""
+    try:
+        return tuple(child(each, start, **settings) for each in ids)
+    except SpecError as error:
+        faults += [SpecFault(path, fault.message) for fault in error.faults]
+        return ()
 
 
 def _started_as(

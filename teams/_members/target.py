@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Literal, get_args
 
-from supervisors.spi import SpecFault
+from supervisors.spi import SpecError, SpecFault, builder
 from teams._checks.coroutine import async_faults
 from teams._checks.fields import refuse
 
@@ -16,34 +16,49 @@ POOL_ROUTES: tuple[Route, ...] = get_args(Route)
 
 @dataclass(frozen=True, slots=True)
 class Can:
-    """The members that have this capability."""
+    """The members that have this capability. Raises SpecError if it is not a name."""
 
     capability: str
+
+    def __post_init__(self) -> None:
+        given: object = self.capability
+        if not isinstance(given, str) or not given.strip():
+            raise SpecError([SpecFault("can()", f"to: a capability must have a name, got {given!r}")])
 
     def __str__(self) -> str:
         return f"can({self.capability!r})"
 
 
+@builder("can()")
 def can(capability: str) -> Can:
     """Work for any member that has this capability. Raises SpecError if it is not a name."""
-    made = Can(capability)
-    refuse(work_target_faults("can()", made))
-    return made
+    return Can(capability)
 
 
 @dataclass(frozen=True, slots=True)
 class Pool:
-    """The members of a role, or those with a capability, and how one of them is chosen for each piece of work."""
+    """The members of a role, or those with a capability, and how one of them is chosen for each piece of work. Raises
+    SpecError with all faults of its fields.
+    """
 
     target: str | Can
     route: Route = "least_loaded"
     key: Callable[[object], object] | None = None
     """The key of the work, for `consistent_hash`; None: the work itself."""
 
+    def __post_init__(self) -> None:
+        faults = list(work_target_faults("pool()", self.target, "target"))
+        if self.route not in POOL_ROUTES:
+            faults.append(SpecFault("pool()", f"route: must be one of {', '.join(POOL_ROUTES)}, got {self.route!r}"))
+        if self.key is not None and not callable(self.key):
+            faults.append(SpecFault("pool()", f"key: must be a function of the work, got {self.key!r}"))
+        refuse(faults, async_faults("pool()", key=self.key))
+
     def __str__(self) -> str:
         return f"{self.target} ({self.route})"
 
 
+@builder("pool()")
 def pool(target: str | Can, route: Route = "least_loaded", *, key: Callable[[object], object] | None = None) -> Pool:
     """Work for one of several, chosen by `route`.
 
@@ -60,12 +75,6 @@ def pool(target: str | Can, route: Route = "least_loaded", *, key: Callable[[obj
     Raises:
         SpecError: every fault
     """
-    faults = list(work_target_faults("pool()", target, "target"))
-    if route not in POOL_ROUTES:
-        faults.append(SpecFault("pool()", f"route: must be one of {', '.join(POOL_ROUTES)}, got {route!r}"))
-    if key is not None and not callable(key):
-        faults.append(SpecFault("pool()", f"key: must be a function of the work, got {key!r}"))
-    refuse(faults, async_faults("pool()", key=key))
     return Pool(target, route, key)
 
 
@@ -75,9 +84,5 @@ WorkTarget = str | Can | Pool
 
 def work_target_faults(path: str, target: object, name: str = "to") -> Iterator[SpecFault]:
     """The faults of a member, role or capability."""
-    if isinstance(target, Can):
-        capability: object = target.capability
-        if not isinstance(capability, str) or not capability.strip():
-            yield SpecFault(path, f"{name}: a capability must have a name, got {capability!r}")
-    elif not isinstance(target, str) or not target.strip():
+    if not isinstance(target, Can) and (not isinstance(target, str) or not target.strip()):
         yield SpecFault(path, f"{name}: must be the name of a member or a role, or can(...), got {target!r}")

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal, TypeVar, get_args
+from typing import TYPE_CHECKING, Any, Literal, get_args
 
-from supervisors.spi import SpecFault
+from supervisors.spi import SpecFault, builder
 from teams._checks.coroutine import async_faults, generator_faults
 from teams._checks.fields import count_faults, priority_faults, refuse, seconds_faults, several_faults, step_name_faults
 from teams._runs.pattern import Inline, Target, label, target_faults
@@ -25,7 +25,7 @@ ON_FAILURE: tuple[OnFailure, ...] = get_args(OnFailure)
 
 @dataclass(frozen=True, slots=True)
 class Step(Inline):
-    """A target with options. It may stand wherever a target may."""
+    """A target with options. It may stand wherever a target may. Raises SpecError with all faults of its fields."""
 
     target: Target
     name: str | None = None
@@ -36,6 +36,13 @@ class Step(Inline):
     fallback: tuple[Target, ...] = ()
     when: Callable[[Any], object] | None = None
     transform: Callable[[Any], object] | None = None
+
+    def __post_init__(self) -> None:
+        kind = type(self).__name__.lower()
+        path = kind if self.name is None else f"{kind} {self.name!r}"
+        unlisted = list(several_faults(path, "fallback", self.fallback))
+        object.__setattr__(self, "fallback", () if unlisted else tuple(self.fallback))
+        refuse(unlisted, self.faults(path))
 
     def parts(self) -> Iterator[Target]:
         yield self.target
@@ -113,6 +120,7 @@ def _computed(function: Callable[[Any], object], run: RunContext, value: object,
         raise StepFailed(run.run, run.key(name), error) from error
 
 
+@builder("step")
 def step(
     target: Target,
     *,
@@ -144,16 +152,4 @@ def step(
         transform: Called with the input: returns what the target gets. It must only compute, too. None: the input
             itself. Default: None.
     """
-    return built(Step, locals())
-
-
-S = TypeVar("S", bound=Step)
-
-
-def built(kind: type[S], options: Mapping[str, Any]) -> S:
-    """A step of this class with these options. Raises SpecError with all faults."""
-    path = kind.__name__.lower() if options["name"] is None else f"{kind.__name__.lower()} {options['name']!r}"
-    faults = list(several_faults(path, "fallback", options["fallback"]))
-    made = kind(**{**options, "fallback": () if faults else tuple(options["fallback"])})
-    refuse(faults, made.faults(path))
-    return made
+    return Step(**locals())

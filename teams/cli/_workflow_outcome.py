@@ -4,19 +4,20 @@ from __future__ import annotations
 
 import contextlib
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import NoReturn
 
 import typer
 
 from actors.spi import NAME, shown
-from supervisors import SpecError, SupervisionError
+from supervisors import SpecError, SpecFault, SupervisionError
 from teams._journal.errors import JournalError, NotStorable, StoreAway, StoreRefused
 from teams.cli._show import faults_of
 from teams.cli._streams import discard, flush
 from teams.cli._target import TargetError
 from teams.cli._text import lines, unwritable
 from teams.errors import RunCancelled, TeamError
+from teams.workflows._engine.config import OF_ENVIRONMENT
 from teams.workflows._engine.ref import RunStatus
 from teams.workflows.errors import (
     BadInput,
@@ -72,6 +73,14 @@ def note(text: str) -> None:
     typer.echo(f"{NAME}: {text}", err=True)
 
 
+def _said(target: str, faults: Sequence[SpecFault]) -> str:
+    """The faults of options and of the environment as such, and those of the target below its name."""
+    outside = [each for each in faults if each.path.startswith("-") or each.path == OF_ENVIRONMENT]
+    inside = [each for each in faults if each not in outside]
+    said = [lines("; ".join(map(str, outside)))] if outside else []
+    return "\n".join([*said, *([faults_of(target, inside)] if inside else [])])
+
+
 @contextlib.contextmanager
 def outcome(target: str = "the command", *, interrupted: str = "interrupted") -> Iterator[None]:
     """Turns what a command raises into its exit code. `target` is what has faults, `interrupted` is said at Ctrl-C."""
@@ -80,8 +89,7 @@ def outcome(target: str = "the command", *, interrupted: str = "interrupted") ->
             yield
             flush()
         except SpecError as error:
-            of_options = all(each.path.startswith("-") for each in error.faults)
-            refuse(lines("; ".join(map(str, error.faults))) if of_options else faults_of(target, error.faults))
+            refuse(_said(target, error.faults))
         except TargetError as error:
             refuse(lines(str(error)))
         except (TeamError, JournalError, SupervisionError) as error:

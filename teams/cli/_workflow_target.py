@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import datetime
 from functools import partial
 from pathlib import Path
@@ -80,19 +80,26 @@ def read_value(option: str, text: str | None) -> Any:
         return None
     if text == "-" and sys.stdin is None:
         raise SpecError([SpecFault(option, "cannot be read: the standard input is closed")])
-    source = text
+    if text == "-":
+        return _decoded(option, _read(option, text, sys.stdin.read))
+    if text.startswith("@"):
+        return _decoded(option, _read(option, text, partial(Path(text[1:]).read_text, encoding="utf-8")))
+    return _decoded(option, text, """; quote texts for the shell: '"text"'""")
+
+
+def _read(option: str, said: str, read: Callable[[], str]) -> str:
+    """What a file or the standard input holds. `said` is how the option names it. Raises SpecError."""
     try:
-        if text == "-":
-            source = sys.stdin.read()
-        elif text.startswith("@"):
-            source = Path(text[1:]).read_text(encoding="utf-8")
+        return read()
     except (OSError, ValueError) as error:
         why = error.strerror if isinstance(error, OSError) else "it is not UTF-8"
-        raise SpecError([SpecFault(option, f"{printable(text)} cannot be read: {why}")]) from None
+        raise SpecError([SpecFault(option, f"{printable(said)} cannot be read: {why}")]) from None
+
+
+def _decoded(option: str, source: str, hint: str = "") -> Any:
     try:
         return decode(source.encode("utf-8", "surrogatepass"))
     except NotReadable as error:
-        hint = "" if text == "-" or text.startswith("@") else """; quote texts for the shell: '"text"'"""
         raise SpecError([SpecFault(option, f"is not JSON: {error.what}{hint}")]) from None
 
 
@@ -102,7 +109,7 @@ def read_stubs(path: str | None) -> Mapping[str, Any]:
         return {}
     if Path(path).suffix.lower() != ".json":
         return read_document(path, "stub")
-    found = read_value("--stub", f"@{path}")
+    found = _decoded("--stub", _read("--stub", path, partial(Path(path).read_text, encoding="utf-8")))
     if not isinstance(found, dict):
         raise SpecError([SpecFault("--stub", f"must be a mapping from steps to results, got {type(found).__name__}")])
     return found

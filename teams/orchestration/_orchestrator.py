@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, get_args
 
-from supervisors.spi import SpecError, SpecFault
+from supervisors.spi import SpecError, SpecFault, builder
 from teams._checks.fields import count_faults, refuse, seconds_faults, several_faults
 from teams._runs.context import RunContext
 from teams._runs.pattern import Target, label, target_faults
@@ -120,6 +120,7 @@ async def conduct(run: WorkflowContext, conductor: Conductor, query: object) -> 
     )
 
 
+@builder("{id}")
 def orchestrator(
     name: str,
     team: str = "agents",
@@ -160,12 +161,13 @@ def orchestrator(
         parallel_threshold: The least number of independent tasks that run side by side. Default: 3.
         timeout: Seconds for a run. None: the default of the engine. Default: None.
     """
-    wanted = [] if isinstance(capabilities, str) else list(capabilities)
+    unlisted = list(several_faults(name, "capabilities", capabilities))
+    wanted = [] if unlisted else list(capabilities)
     faults = [
         *id_faults("orchestrator", name, "name"),
         *target_faults(f"{name}/planner", planner),
         *(() if aggregator is None else target_faults(f"{name}/aggregator", aggregator)),
-        *several_faults(name, "capabilities", capabilities),
+        *unlisted,
         *count_faults(name, "max_rounds", max_rounds),
         *count_faults(name, "max_tasks", max_tasks),
         *count_faults(name, "parallel_threshold", parallel_threshold),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from supervisors.spi import SpecFault
+from supervisors.spi import SpecFault, builder
 from teams._checks.fields import refuse
 from teams._dispatch.gather import GatherPolicy, collect, gather_faults
 from teams._members.target import Can
@@ -22,6 +22,13 @@ class BroadcastTo(Pattern):
     policy: GatherPolicy
     within: float | None
 
+    def __post_init__(self) -> None:
+        target: object = self.target
+        faults = [*target_faults("broadcast_to", target), *gather_faults("broadcast_to", self.policy, self.within)]
+        if not isinstance(target, str | Can):
+            faults.append(SpecFault("broadcast_to", f"must be a role, a member or can(...), got {target!r}"))
+        refuse(faults)
+
     def parts(self) -> Iterator[Target]:
         yield self.target
 
@@ -32,6 +39,7 @@ class BroadcastTo(Pattern):
         return settled(run, "gather", gathered, list(seats), self.policy)
 
 
+@builder("broadcast_to")
 def broadcast_to(target: str | Can, *, policy: GatherPolicy | None = None, within: float | None = None) -> BroadcastTo:
     """All members of a role or with a capability work on the input. The result is {member: result}, with failures as
     values, as for `parallel`. They are chosen when it is played.
@@ -43,8 +51,4 @@ def broadcast_to(target: str | Can, *, policy: GatherPolicy | None = None, withi
         GatherFailed: when it is played: there are fewer results than the policy wants
         StepFailed: when it is played: there are none (`NoCapableAgent`)
     """
-    faults = [*target_faults("broadcast_to", target), *gather_faults("broadcast_to", policy, within)]
-    if not isinstance(target, str | Can):
-        faults.append(SpecFault("broadcast_to", f"must be a role, a member or can(...), got {target!r}"))
-    refuse(faults)
-    return BroadcastTo(target, policy or collect(), within)
+    return BroadcastTo(target, collect() if policy is None else policy, within)

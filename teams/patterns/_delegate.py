@@ -16,7 +16,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from supervisors.spi import SpecFault
+from supervisors.spi import SpecFault, builder
 from teams._checks.fields import refuse
 from teams._members.handoff import Decline
 from teams._runs.context import RunContext
@@ -29,6 +29,17 @@ class Delegate(Pattern):
     """Members that are asked one after the other."""
 
     members: tuple[Target, ...]
+
+    def __post_init__(self) -> None:
+        faults = list(members_faults("delegate", self.members))
+        if not self.members:
+            faults.append(SpecFault("delegate", "has no members"))
+        faults += [
+            SpecFault("delegate", f"{label(each)} is named twice")
+            for number, each in enumerate(self.members)
+            if each in self.members[:number]
+        ]
+        refuse(faults)
 
     def parts(self) -> Iterator[Target]:
         yield from self.members
@@ -43,6 +54,7 @@ class Delegate(Pattern):
         raise NobodyTook(run.run, reasons)
 
 
+@builder("delegate")
 def delegate(*members: Target) -> Delegate:
     """The first capable member does it: another answers `Decline(reason)`, and the next is asked, or `Handoff(to)` if
     it knows a capable one.
@@ -51,13 +63,4 @@ def delegate(*members: Target) -> Delegate:
         SpecError: every fault
         NobodyTook: when it is played: all declined
     """
-    faults = list(members_faults("delegate", members))
-    if not members:
-        faults.append(SpecFault("delegate", "has no members"))
-    faults += [
-        SpecFault("delegate", f"{label(each)} is named twice")
-        for number, each in enumerate(members)
-        if each in members[:number]
-    ]
-    refuse(faults)
     return Delegate(members)

@@ -14,6 +14,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from supervisors.spi import builder
 from teams._checks.fields import refuse, seconds_faults
 from teams._runs.context import RunContext
 from teams._runs.pattern import Pattern, Target
@@ -30,6 +31,9 @@ class EventDriven(Pattern):
 
     topic: str
     deadline: float | None
+
+    def __post_init__(self) -> None:
+        refuse(topic_faults("event_driven", self.topic), seconds_faults("event_driven", "deadline", self.deadline))
 
     def parts(self) -> Iterator[Target]:
         yield from ()
@@ -48,6 +52,7 @@ class EventDriven(Pattern):
         return await run.do(chain, value, name=self.topic, attempts=ATTEMPTS)
 
 
+@builder("event_driven")
 def event_driven(topic: str, *, deadline: float | None = None) -> EventDriven:
     """Publishes the input on `topic` and waits until the chain that begins there has ended.
 
@@ -55,5 +60,4 @@ def event_driven(topic: str, *, deadline: float | None = None) -> EventDriven:
     if `topic` has no subscriber. `deadline` is in seconds; by default that of the choreography. Raises SpecError with
     every fault.
     """
-    refuse(topic_faults("event_driven", topic), seconds_faults("event_driven", "deadline", deadline))
     return EventDriven(topic, deadline)

@@ -19,7 +19,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from supervisors.spi import SpecError, SpecFault
+from supervisors.spi import SpecError, SpecFault, builder
 from teams._checks.fields import count_faults, refuse, several_faults
 from teams._dispatch.gather import GatherPolicy, collect, gather_faults
 from teams._runs.context import RunContext
@@ -38,6 +38,17 @@ class Delegation:
     parent: Target
     children: tuple[Target, ...]
     when: Callable[[Any], object] | None = None
+
+    def __post_init__(self) -> None:
+        faults = [*target_faults("delegation/parent", self.parent)]
+        if not self.children:
+            faults.append(SpecFault("delegation", f"{label(self.parent)} has no children"))
+        for target in self.children:
+            faults += target_faults("delegation/children", target)
+        if self.when is not None and not callable(self.when):
+            problem = f"when: must be a predicate of what the parent answers, got {self.when!r}"
+            faults.append(SpecFault("delegation", problem))
+        refuse(faults)
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,6 +130,7 @@ class Led(Inline):
         return {name: (child, said) for name, child in named(once)} or None
 
 
+@builder("hierarchical")
 def hierarchical(
     root: Target,
     *,
@@ -159,6 +171,7 @@ def hierarchical(
     return Hierarchical(root, tuple(rules), synthesize, policy or collect(), within, None, max_depth)
 
 
+@builder("delegation")
 def delegation(
     parent: Target, children: Target | Sequence[Target], *, when: Callable[[Any], object] | None = None
 ) -> Delegation:
@@ -168,14 +181,6 @@ def delegation(
     """
     several = isinstance(children, Sequence) and not isinstance(children, str)
     each: tuple[Target, ...] = tuple(children) if several else (children,)  # type: ignore[arg-type, assignment]
-    faults = [*target_faults("delegation/parent", parent)]
-    if not each:
-        faults.append(SpecFault("delegation", f"{label(parent)} has no children"))
-    for target in each:
-        faults += target_faults("delegation/children", target)
-    if when is not None and not callable(when):
-        faults.append(SpecFault("delegation", f"when: must be a predicate of what the parent answers, got {when!r}"))
-    refuse(faults)
     return Delegation(parent, each, when)
 
 

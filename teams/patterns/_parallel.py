@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
-from supervisors.spi import SpecFault
+from supervisors.spi import SpecFault, builder
 from teams._checks.fields import refuse, step_name_faults
 from teams._dispatch.gather import Failed, Gathered, GatherPolicy, collect, gather_faults
 from teams._runs.context import RunContext
@@ -39,6 +39,7 @@ class Parallel(Pattern):
         return results if self.merge is None else await run.do(self.merge, results, name="merge")
 
 
+@builder("parallel")
 def parallel(
     *targets: Target | Mapping[str, Target],
     merge: Target | None = None,

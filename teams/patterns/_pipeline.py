@@ -15,12 +15,12 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, fields
 from typing import Any
 
-from supervisors.spi import SpecFault
+from supervisors.spi import SpecFault, builder
 from teams._checks.fields import count_faults, refuse
 from teams._dispatch.gather import Failed
 from teams._runs.context import RunContext, end_all
 from teams._runs.pattern import Pattern, Target, label, target_faults
-from teams._runs.step import OnFailure, Step, built
+from teams._runs.step import OnFailure, Step
 from teams.patterns._flow import Flow, FlowItem
 
 
@@ -113,6 +113,7 @@ class StageWorkers:
         return goes_on
 
 
+@builder("pipeline")
 def pipeline(*stages: Stage | Target) -> Pipeline:
     """Takes items through stages, each at work on other items at the same time. What is played with it is an iterable
     or an async iterable of items, and the result is the list of what became of each, in that order; or it is one item,
@@ -154,6 +155,7 @@ def as_stage(target: Stage | Target) -> Stage:
     return Stage(target, label(target))
 
 
+@builder("stage")
 def stage(
     name: str,
     target: Target,
@@ -173,4 +175,4 @@ def stage(
 
     Raises SpecError with every fault.
     """
-    return built(Stage, locals())
+    return Stage(**locals())

@@ -16,6 +16,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from supervisors.spi import builder
 from teams._checks.fields import count_faults, refuse
 from teams._runs.context import RunContext
 from teams._runs.pattern import Pattern, Target, target_faults
@@ -58,6 +59,13 @@ class QualityGate(Pattern):
     gate: Target
     max_rounds: int
 
+    def __post_init__(self) -> None:
+        refuse(
+            target_faults("quality_gate/producer", self.producer),
+            target_faults("quality_gate/gate", self.gate),
+            count_faults("quality_gate", "max_rounds", self.max_rounds),
+        )
+
     def parts(self) -> Iterator[Target]:
         yield self.producer
         yield self.gate
@@ -77,6 +85,13 @@ class Refine(Pattern):
     reviewer: Target
     max_iterations: int
 
+    def __post_init__(self) -> None:
+        refuse(
+            target_faults("refine/producer", self.producer),
+            target_faults("refine/reviewer", self.reviewer),
+            count_faults("refine", "max_iterations", self.max_iterations),
+        )
+
     def parts(self) -> Iterator[Target]:
         yield self.producer
         yield self.reviewer
@@ -85,6 +100,7 @@ class Refine(Pattern):
         return await refined(run, self.producer, self.reviewer, value, self.max_iterations, "review")
 
 
+@builder("quality_gate")
 def quality_gate(producer: Target, gate: Target, *, max_rounds: int = 3) -> QualityGate:
     """The result of `producer` must pass `gate`, which answers `Approved()` or `Rejected(feedback)`.
 
@@ -96,14 +112,10 @@ def quality_gate(producer: Target, gate: Target, *, max_rounds: int = 3) -> Qual
         NotApproved: when it is played: `max_rounds` results were rejected. It holds the last one and all feedback.
         BadVerdict: when it is played: the gate answers neither
     """
-    refuse(
-        target_faults("quality_gate/producer", producer),
-        target_faults("quality_gate/gate", gate),
-        count_faults("quality_gate", "max_rounds", max_rounds),
-    )
     return QualityGate(producer, gate, max_rounds)
 
 
+@builder("refine")
 def refine(producer: Target, reviewer: Target, *, max_iterations: int = 3) -> Refine:
     """`producer` makes a result and improves it by the feedback of `reviewer`, which answers `Approved()` or
     `Rejected(feedback)`. The pattern returns a `Refined`, approved or not; `quality_gate` raises an error instead.
@@ -112,9 +124,4 @@ def refine(producer: Target, reviewer: Target, *, max_iterations: int = 3) -> Re
         SpecError: every fault
         BadVerdict: when it is played: the reviewer answers neither
     """
-    refuse(
-        target_faults("refine/producer", producer),
-        target_faults("refine/reviewer", reviewer),
-        count_faults("refine", "max_iterations", max_iterations),
-    )
     return Refine(producer, reviewer, max_iterations)

@@ -13,7 +13,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from supervisors.spi import SpecFault
+from supervisors.spi import SpecFault, builder
 from teams._checks.fields import refuse, several_faults
 from teams._dispatch.gather import GatherPolicy, collect, gather_faults
 from teams._runs.context import RunContext
@@ -49,6 +49,7 @@ class MultiStageReview(Pattern):
         return verdict(run, "approval", await run.do(self.approval, reviews, name="approval"))
 
 
+@builder("multi_stage_review")
 def multi_stage_review(
     reviewers: Sequence[Target] | Mapping[str, Target],
     approval: Target | None = None,

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from supervisors.spi import SpecFault
+from supervisors.spi import SpecFault, builder
 from teams._checks.fields import refuse
 from teams._runs.context import RunContext
 from teams._runs.pattern import Pattern, Target, members_faults
@@ -21,6 +21,12 @@ class Sequential(Pattern):
 
     steps: tuple[Target, ...]
 
+    def __post_init__(self) -> None:
+        faults = list(members_faults("sequential", self.steps))
+        if not self.steps:
+            faults.append(SpecFault("sequential", "has no steps"))
+        refuse(faults)
+
     def parts(self) -> Iterator[Target]:
         yield from self.steps
 
@@ -30,14 +36,11 @@ class Sequential(Pattern):
         return value
 
 
+@builder("sequential")
 def sequential(*steps: Target) -> Sequential:
     """One after the other; the result of each is the input of the next, and that of the last the result of all.
 
     What happens when one fails or takes too long is said by `step(...)` around it; without it, a failure ends all.
     Raises SpecError with every fault.
     """
-    faults = list(members_faults("sequential", steps))
-    if not steps:
-        faults.append(SpecFault("sequential", "has no steps"))
-    refuse(faults)
     return Sequential(steps)

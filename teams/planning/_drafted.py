@@ -13,7 +13,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-from supervisors.spi import SpecError, SpecFault
+from supervisors.spi import SpecError, SpecFault, builder
 from teams._checks.fields import count_faults, refuse
 from teams._journal.errors import NotStorable, PayloadTooLarge, RecordedError
 from teams._members.target import Can
@@ -95,6 +95,7 @@ def _not_json(error: BaseException) -> str | None:
     return None
 
 
+@builder("drafted")
 def drafted(
     planner: Target,
     *,
@@ -125,9 +126,16 @@ def drafted(
         SpecError: every fault of the arguments
         DraftRefused: when it is played: no draft passed in `max_rounds`
     """
-    named = None if targets is None else _listed("targets", targets)
-    places = [] if teams is None else [*teams.items()]
+    faults: list[SpecFault] = []
+    named = None if targets is None else _listed("targets", targets, faults)
+    others = {} if teams is None else teams
+    if not isinstance(others, Mapping):
+        faults.append(SpecFault("drafted", f"teams: must be a mapping {{team: names}}, got {teams!r}"))
+        others = {}
+    places = {name: _listed(f"teams/{name}", each, faults) for name, each in others.items()}
+    flows = _listed("workflows", workflows, faults)
     refuse(
+        faults,
         target_faults("drafted/planner", planner),
         (
             SpecFault("drafted", f"targets: must be names or can(...), got {each!r}")
@@ -140,15 +148,16 @@ def drafted(
     return Drafted(
         planner,
         named,
-        {name: _listed(f"teams/{name}", each) for name, each in places},
-        _listed("workflows", workflows),
+        places,
+        flows,
         max_rounds,
         max_steps,
     )
 
 
-def _listed(key: str, values: Iterable[Any]) -> tuple[Any, ...]:
-    """The values of a list. Raises SpecError."""
-    if isinstance(values, str) or not isinstance(values, Iterable):
-        raise SpecError([SpecFault("drafted", f"{key}: must be a list of names, got {values!r}")])
+def _listed(key: str, values: object, faults: list[SpecFault]) -> tuple[Any, ...]:
+    """The values of a list; what is not one goes to the faults."""
+    if isinstance(values, str | bytes) or not isinstance(values, Iterable):
+        faults.append(SpecFault("drafted", f"{key}: must be a list of names, got {values!r}"))
+        return ()
     return tuple(values)

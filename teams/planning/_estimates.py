@@ -129,7 +129,7 @@ def estimates_for(
     known = workflow.graph.by_id
     for id in given:
         if id not in known:
-            faults.append((f"estimates/{id}", f"not a step of the workflow; {nearest(id, list(known))}"))
+            faults.append((f"estimates/{id}", f"not a step of the workflow; {nearest(str(id), list(known))}"))
     pairs = zip(workflow.graph.nodes, members, strict=True)
     return [_estimate(node, member, given, recorded, faults) for node, member in pairs]
 

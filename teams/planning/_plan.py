@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from itertools import groupby
 from typing import Literal
 
-from supervisors.spi import SpecError, SpecFault, nearest
+from supervisors.spi import SpecError, SpecFault, builder, nearest
+from teams._checks.fields import refuse
 from teams.planning._estimates import Duration, Estimate, RecordedRuns, estimates_for, resource_of
 from teams.planning._levelling import Problem, level, place
 from teams.planning._network import ROUNDING, Network
@@ -213,6 +214,7 @@ class WorkflowPlan:
         return sorted(found)
 
 
+@builder("plan()")
 def plan(
     workflow: Workflow,
     *,
@@ -243,6 +245,7 @@ def plan(
         SpecError: with all faults of the arguments
         CircularDependency, UnknownDependency: the steps have no order
     """
+    refuse(_argument_faults(workflow, estimates, recorded, capacity, load, seed))
     graph, faults = workflow.graph, list[tuple[str, str]]()
     graph.check()
     recorded = recorded or RecordedRuns()
@@ -349,10 +352,27 @@ def _steps(
     )
 
 
+def _argument_faults(
+    workflow: object, estimates: object, recorded: object, capacity: object, load: object, seed: object
+) -> Iterator[SpecFault]:
+    """The arguments that are of a wrong type, so that the others cannot be checked by them."""
+    if not isinstance(workflow, Workflow):
+        yield SpecFault("plan()", f"workflow: must be a workflow, got {workflow!r}")
+    for name, value in (("estimates", estimates), ("capacity", capacity)):
+        if value is not None and not isinstance(value, Mapping):
+            yield SpecFault("plan()", f"{name}: must be a mapping, got {value!r}")
+    if recorded is not None and not isinstance(recorded, RecordedRuns):
+        yield SpecFault("plan()", f"recorded: must be made by recorded_by(), got {recorded!r}")
+    if not isinstance(load, int | float):
+        yield SpecFault("plan()", f"load: must be between 0 and 1, got {load!r}")
+    if type(seed) is not int:
+        yield SpecFault("plan()", f"seed: must be an integer, got {seed!r}")
+
+
 def _seats(capacity: Mapping[str, int], resources: Sequence[str], faults: list[tuple[str, str]]) -> dict[str, int]:
     for name, most in capacity.items():
         if name not in resources:
-            faults.append((f"capacity/{name}", f"no step needs it; {nearest(name, list(resources))}"))
+            faults.append((f"capacity/{name}", f"no step needs it; {nearest(str(name), list(resources))}"))
         if type(most) is not int or most < 1:
             faults.append((f"capacity/{name}", f"must be an integer >= 1, got {most!r}"))
     return dict(capacity)

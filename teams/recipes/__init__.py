@@ -1,6 +1,7 @@
 """Recipes: special cases of patterns and trees, conflicts and a vocabulary, built on the public API alone.
 
-A recipe imports only the facades and pydantic, so it is also an example of what a user can build.
+A recipe imports only the facades and pydantic, so it is also an example of what a user can build. `_checks` has what
+makes a function a builder.
 """
 
 from typing import TYPE_CHECKING

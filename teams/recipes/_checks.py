@@ -6,7 +6,10 @@ from collections.abc import Callable, Iterable
 from typing import Any, TypeAlias
 
 from supervisors import SpecError, SpecFault
+from supervisors.spi import WorkerOptions, builder
 from teams import Can, Pattern, Pool
+
+__all__ = ["RecipeTarget", "WorkerOptions", "builder", "list_faults", "refusals"]
 
 RecipeTarget: TypeAlias = str | Can | Pool | Pattern | Callable[[Any], Any]
 """A member or role by name, a capability, a pool, a pattern, or a function."""

@@ -8,9 +8,10 @@ from dataclasses import replace
 from supervisors import SpecError, SpecFault
 from teams import GatherPolicy
 from teams.patterns import Hierarchical, delegate, delegation, hierarchical
-from teams.recipes._checks import RecipeTarget, list_faults, refusals
+from teams.recipes._checks import RecipeTarget, builder, list_faults, refusals
 
 
+@builder("command")
 def command(
     commander: RecipeTarget,
     squads: Mapping[str, Sequence[RecipeTarget]],
@@ -37,6 +38,7 @@ def command(
     return hierarchical(commander, rules=rules, policy=policy, within=within)
 
 
+@builder("centralised")
 def centralised(
     planner: RecipeTarget, *, policy: GatherPolicy | None = None, within: float | None = None
 ) -> Hierarchical:
@@ -48,6 +50,7 @@ def centralised(
     return hierarchical(planner, policy=policy, within=within, max_depth=1)
 
 
+@builder("hybrid")
 def hybrid(
     planner: RecipeTarget,
     members: Iterable[RecipeTarget],

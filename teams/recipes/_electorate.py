@@ -3,21 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Unpack
 
 from supervisors import SpecError, SpecFault, SupervisorSpec, child, supervisor
 from teams.protocols import Candidate
-from teams.recipes._checks import refusals
+from teams.recipes._checks import WorkerOptions, builder, refusals
 from teams.resilience import timeout as time_limit
 
 
+@builder("{id}", WorkerOptions, {"args": "is what the electorate gives each candidate"})
 def electorate(
     id: str,
     *candidates: str,
     timeout: float = 0.2,
     stand_for: Mapping[str, str] | None = None,
     candidate: type[Candidate] = Candidate,
-    **options: Any,
+    **options: Unpack[WorkerOptions],
 ) -> SupervisorSpec:
     """A supervisor of candidates that elect one of them. `root.child(id).child("ann").leader()` returns the leader.
 
@@ -29,7 +30,7 @@ def electorate(
         stand_for: candidate -> path of the actor that it stands for, such as `crew/members/ann`. The candidate leads
             only while that actor is up. If it is missing for ten elections, a `StandsForNobody` reports it.
         candidate: the class, for your own hooks
-        options: those of `supervisors.child`, for every candidate
+        options: those of `supervisors.child` without `args`, for every candidate
 
     Raises:
         SpecError: every fault
@@ -45,6 +46,9 @@ def electorate(
         if not isinstance(each, str)
     )
     faults += (SpecFault(f"{id}/{each}", "stands twice") for each in dict.fromkeys(names) if names.count(each) > 1)
+    if not isinstance(paths, Mapping):
+        faults.append(SpecFault(id, f"stand_for: must be a mapping {{candidate: path}}, got {stand_for!r}"))
+        paths = {}
     for each, path in paths.items():
         if each not in names:
             faults.append(SpecFault(f"{id}/{each}", "stand_for: is not a candidate"))
@@ -54,6 +58,6 @@ def electorate(
         raise SpecError(faults)
     shared = {"electorate": candidates, "timeout": timeout}
     children = (
-        child(each, candidate, **{**options, "args": {**shared, "stands_for": paths.get(each)}}) for each in candidates
+        child(each, candidate, args={**shared, "stands_for": paths.get(each)}, **options) for each in candidates
     )
     return supervisor(id, *children)

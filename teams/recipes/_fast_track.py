@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from supervisors import SpecError
 from teams import BadVerdict, GatherFailed, NotApproved, Pattern, Priority, RunContext, fail_fast, step
 from teams.patterns import Approved, Rejected, parallel
-from teams.recipes._checks import RecipeTarget, refusals
+from teams.recipes._checks import RecipeTarget, builder, refusals
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +59,7 @@ class FastTrack(Pattern):
         return FastTracked(gathered.results["analysis"], fix, said.note, deployed)
 
 
+@builder("fast_track")
 def fast_track(
     analysis: RecipeTarget,
     fix: RecipeTarget,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from actors import Actor, sleep
 from supervisors import ChildSpec, Spec, SpecError, SpecFault, SupervisorSpec, child
-from teams.recipes._checks import refusals
+from teams.recipes._checks import builder, refusals
 from teams.resilience import staged_start
 
 
@@ -21,6 +21,7 @@ class StartPause(Actor):
         await sleep(self._seconds)
 
 
+@builder("staged()")
 def staged(*children: Spec, at_once: int, every: float) -> tuple[Spec, ...]:
     """The children of a supervisor with a pause of `every` seconds after each `at_once` of them.
 

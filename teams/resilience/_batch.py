@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Callable, Collection, Mapping, Set
 
 from actors.spi import Clock, TimerHandle, unowned_context
-from supervisors.spi import Positive, checked
+from supervisors.spi import Positive, builder, checked
 from teams.resilience._fields import Delay
 from teams.resilience._policy import Batching, Call, Guard, Local, PolicyOptions
 from teams.resilience.errors import BatchMismatch, WrongCall
@@ -128,6 +128,7 @@ class Batch(Batching):
             gathering.start()
 
 
+@builder("batch()")
 def batch(max_size: int, max_delay: float) -> Batch:
     """Makes a function of one item from a function of a list: calls are gathered and go out as one.
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from actors.spi import Clock
-from supervisors.spi import Positive, Seconds, checked
+from supervisors.spi import Positive, Seconds, builder, checked
 from teams.resilience._circuit import Circuit, CircuitState
 from teams.resilience._fields import Exceptions, Which, is_meant
 from teams.resilience._policy import Call, Local, Policy, PolicyOptions
@@ -68,6 +68,7 @@ class CircuitBreaker(Policy):
             circuit.give_back(ticket)
 
 
+@builder("circuit_breaker()")
 def circuit_breaker(failures: int = 5, reset_after: float = 60.0, *, on: Which = Exception) -> CircuitBreaker:
     """Refuses calls after `failures` failures in a row; after `reset_after` seconds lets exactly one through to see.
 

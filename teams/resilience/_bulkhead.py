@@ -6,7 +6,7 @@ import asyncio
 from collections import Counter
 from typing import Any
 
-from supervisors.spi import Count, Positive, checked
+from supervisors.spi import Count, Positive, builder, checked
 from teams.resilience._pace import CallerQueue
 from teams.resilience._policy import Call, Local, Policy, PolicyOptions
 from teams.resilience.errors import BulkheadFull, CallsItself
@@ -74,6 +74,7 @@ class Bulkhead(Policy):
             slots.end(task)
 
 
+@builder("bulkhead()")
 def bulkhead(limit: int, *, waiting: int | None = None) -> Bulkhead:
     """Lets at most `limit` calls be under way at once. Further ones wait, first come, first served.
 

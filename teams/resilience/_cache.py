@@ -18,7 +18,7 @@ from collections.abc import Callable, Hashable
 from typing import NamedTuple
 
 from actors.spi import Clock
-from supervisors.spi import Positive, Seconds, checked
+from supervisors.spi import Positive, Seconds, builder, checked
 from teams.resilience._fields import ResultFunction
 from teams.resilience._policy import Call, Local, Policy, PolicyOptions
 from teams.resilience.errors import CallsItself, WrongCall
@@ -172,6 +172,7 @@ def _statistics(memory: _Memory) -> CacheStatistics:
     return CacheStatistics(memory.hits, memory.misses, len(memory.answers))
 
 
+@builder("cache()")
 def cache(ttl: float, *, max_size: int = 1024, key: Callable[..., Hashable] | None = None) -> Cache:
     """Remembers the answer of each call for `ttl` seconds, and makes no two calls with one key at the same time.
 

@@ -6,7 +6,7 @@ import math
 from collections.abc import Callable
 from numbers import Real
 
-from supervisors.spi import Positive, SpecFault, checked
+from supervisors.spi import Positive, SpecFault, builder, checked
 from teams._checks.fields import refuse
 from teams.resilience._fields import Amount, ResultFunction
 from teams.resilience._policy import Call, Local, Policy, PolicyOptions
@@ -75,6 +75,7 @@ class Degrade(Policy):
         return float(load)
 
 
+@builder("degrade()")
 def degrade(
     fast: Callable[..., object],
     *,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from supervisors.spi import SpecError, SpecFault, checked
+from supervisors.spi import SpecError, SpecFault, builder, checked
 from teams.resilience._fields import Exceptions, ResultFunction, Which, is_meant
 from teams.resilience._policy import Call, Policy, PolicyOptions, name_of
 from teams.resilience.errors import AllFailed
@@ -51,6 +51,7 @@ class Fallback(Policy):
         raise AllFailed(call.label, tuple(causes)) from causes[-1]
 
 
+@builder("fallback()")
 def fallback(*others: Callable[..., object], value: object = _NOTHING, on: Which = Exception) -> Fallback:
     """When a call fails, makes it with the first of `others` instead; when that fails, with the next.
 

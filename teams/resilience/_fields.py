@@ -17,8 +17,14 @@ def _without_yield(function: Callable[..., Any]) -> Callable[..., Any]:
     return function
 
 
+def _more_than_nothing(amount: float) -> float:
+    if amount <= 0:
+        raise PydanticCustomError("amount", "must be more than 0")
+    return amount
+
+
 Delay = Annotated[float, Field(strict=True, ge=0, allow_inf_nan=False)]
-Amount = Annotated[float, Field(strict=True, gt=0, allow_inf_nan=False)]
+Amount = Annotated[float, Field(strict=True, allow_inf_nan=False), AfterValidator(_more_than_nothing)]
 ResultFunction = Annotated[Callable[..., Any], AfterValidator(_without_yield)]
 """One that is called for its result."""
 

@@ -9,7 +9,7 @@ from typing import Annotated, Any, Self
 from pydantic import Field, StrictInt
 
 from actors.spi import ActorRef, CallbackReply, CallTimeout, Future, current_cell, post, refuse_on_loop
-from supervisors.spi import SpecError, SpecFault, checked
+from supervisors.spi import SpecError, SpecFault, builder, checked
 from teams.resilience._fields import Amount, Delay
 from teams.resilience._ledger import PoolUsage, ResourceClaim
 from teams.resilience._policy import Call, Policy, PolicyOptions
@@ -152,6 +152,7 @@ class ResourceClient:
         return usage
 
 
+@builder("resources()")
 def resources(ref: ActorRef[Resources]) -> ResourceClient:
     """The handle for claims on a `Resources` actor. For code inside and outside of actors.
 
@@ -174,6 +175,7 @@ class Holding(Policy):
             return await call.proceed()
 
 
+@builder("holding()")
 def holding(
     ref: ActorRef[Resources], wants: Mapping[str, float], *, priority: int = 0, timeout: float | None = None
 ) -> Holding:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from contextlib import suppress
 
+from supervisors.spi import builder
 from teams.resilience._policy import Call, Policy
 from teams.resilience.errors import SwitchThrown
 from teams.resilience.events import CallRefused
@@ -65,6 +66,7 @@ class KillSwitch(Policy):
             limit.reschedule(asyncio.get_running_loop().time())
 
 
+@builder("kill_switch()")
 def kill_switch() -> KillSwitch:
     """A switch for everything that goes through it: `throw(reason)` ends it all, `reset()` lets it begin again.
 

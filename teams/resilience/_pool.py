@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, model_validator
 from pydantic_core import PydanticCustomError
 
-from supervisors.spi import Seconds, SpecError, faults_of
+from supervisors.spi import Seconds, spec_model
 from teams.resilience._fields import Amount
 
 
+@spec_model
 class ResourcePool(BaseModel):
-    """So much of one resource. A tree in a file writes it as a table, such as `{kind = "rate", size = 1000, per = 60}`.
+    """So much of one resource. Raises SpecError with all faults of its fields.
+
+    A tree in a file writes it as a table, such as `{kind = "rate", size = 1000, per = 60}`.
 
     | kind     | is | comes back |
     |----------|----|------------|
@@ -26,13 +29,6 @@ class ResourcePool(BaseModel):
     kind: Literal["count", "amount", "rate"]
     size: Amount
     per: Seconds | None = None
-
-    def __init__(self, **values: Any) -> None:
-        """Takes the fields. Raises SpecError with everything that is wrong with them."""
-        try:
-            super().__init__(**values)
-        except ValidationError as error:
-            raise SpecError(tuple(faults_of(error, "ResourcePool()", ResourcePool))) from None
 
     @model_validator(mode="after")
     def _fits_its_kind(self) -> ResourcePool:

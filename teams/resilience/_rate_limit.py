@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pydantic import StrictBool
 
-from supervisors.spi import Positive, Seconds, checked
+from supervisors.spi import Positive, Seconds, builder, checked
 from teams.resilience._pace import Pacer, TokenBucket
 from teams.resilience._policy import Call, Local, Policy, PolicyOptions
 from teams.resilience.errors import RateLimited
@@ -42,6 +42,7 @@ class RateLimit(Policy):
         return await call.proceed()
 
 
+@builder("rate_limit()")
 def rate_limit(calls: int, *, per: float = 1.0, burst: int = 1, wait: bool = True) -> RateLimit:
     """Lets `calls` begin within `per` seconds, evenly, and up to `burst` at once after a pause (a token bucket).
 

@@ -22,7 +22,7 @@ Bounds: a claim waits as long as its client does; their number has no limit.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import pykka
 
@@ -237,6 +237,7 @@ def _refuse_all(path: str, ledger: ResourceLedger, reason: ExitReason) -> None:
 
 def _pool(given: ResourcePool | Mapping[str, object]) -> ResourcePool:
     """A pool, given as such or as its fields. Raises SpecError."""
-    return (
-        given if isinstance(given, ResourcePool) else ResourcePool(**{str(key): value for key, value in given.items()})
-    )
+    if isinstance(given, ResourcePool):
+        return given
+    fields: dict[str, Any] = {str(key): value for key, value in given.items()}
+    return ResourcePool(**fields)

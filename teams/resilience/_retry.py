@@ -15,7 +15,7 @@ import re
 from random import Random
 
 from actors.spi import current_clock, current_random, sleep
-from supervisors.spi import Backoff, Count, Seconds, checked, exponential
+from supervisors.spi import Backoff, Count, Seconds, builder, checked, exponential
 from teams.resilience._fields import Exceptions, Which, is_meant
 from teams.resilience._policy import Call, Policy, PolicyOptions
 from teams.resilience.errors import Fatal, Recoverable, Refused, TimedOut
@@ -117,6 +117,7 @@ class _DeadlinePassed(Exception):
         self.error = error
 
 
+@builder("retry()")
 def retry(
     max_retries: int = 3,
     *,

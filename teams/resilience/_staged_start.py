@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from supervisors.spi import Positive, Seconds, checked
+from supervisors.spi import Positive, Seconds, builder, checked
 from teams.resilience._pace import Pacer, SlidingWindow
 from teams.resilience._policy import Call, Local, Policy, PolicyOptions
 
@@ -28,6 +28,7 @@ class StagedStart(Policy):
         return await call.proceed()
 
 
+@builder("staged_start()")
 def staged_start(at_once: int, every: float) -> StagedStart:
     """Lets `at_once` calls begin together, as many again `every` seconds later, and so on, first come, first served.
 

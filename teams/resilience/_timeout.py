@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 
-from supervisors.spi import Seconds, checked
+from supervisors.spi import Seconds, builder, checked
 from teams.resilience._policy import Call, Policy, PolicyOptions
 from teams.resilience.errors import TimedOut
 from teams.resilience.events import CallTimedOut
@@ -33,6 +33,7 @@ class Timeout(Policy):
             raise TimedOut(call.label, self.options.seconds) from None
 
 
+@builder("timeout()")
 def timeout(seconds: float) -> Timeout:
     """Cancels a call that takes longer than `seconds`, waits in the policies inside of it included.
 

@@ -21,9 +21,9 @@ import math
 from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
-from typing import TYPE_CHECKING, Literal, NamedTuple
+from typing import TYPE_CHECKING, Literal, NamedTuple, cast
 
-from supervisors.spi import SpecError, SpecFault
+from supervisors.spi import SpecError, SpecFault, builder
 from teams._checks.fields import count_faults, refuse, seconds_faults, several_faults
 from teams._dispatch.gather import collect
 from teams._runs.pattern import Pattern, Target, label, target_faults
@@ -68,17 +68,34 @@ class Rule:
     quorum: int = 0
     """The least number of votes; abstentions do not count."""
 
+    def __post_init__(self) -> None:
+        path, weights = f"{self.kind}()", cast("object", self.weights)
+        if not isinstance(weights, Mapping):
+            raise SpecError([SpecFault(path, f"weights: must be a mapping {{voter: weight}}, got {weights!r}")])
+        faults = [
+            SpecFault(path, f"weights: that of {who} must be a number >= 0, got {weight!r}")
+            for who, weight in weights.items()
+            if not isinstance(weight, int | float | Fraction) or not 0 <= weight < math.inf
+        ]
+        if self.kind == "first_past":
+            faults += count_faults(path, "n", self.n)
+        refuse(faults, count_faults(path, "quorum", self.quorum, least=0))
+        object.__setattr__(self, "weights", dict(weights))
 
+
+@builder("majority()")
 def majority(*, quorum: int = 0) -> Rule:
     """More than half of the votes."""
-    return _checked(Rule("majority", quorum=quorum))
+    return Rule("majority", quorum=quorum)
 
 
+@builder("unanimity()")
 def unanimity(*, quorum: int = 0) -> Rule:
     """All of the votes."""
-    return _checked(Rule("unanimity", quorum=quorum))
+    return Rule("unanimity", quorum=quorum)
 
 
+@builder("weighted()")
 def weighted(weights: Mapping[str, float], *, quorum: int = 0) -> Rule:
     """More than half of the weight of the votes; a voter without a weight weighs 1. Weights are added up as they are
     written: ten times 0.1 is 1.
@@ -86,31 +103,17 @@ def weighted(weights: Mapping[str, float], *, quorum: int = 0) -> Rule:
     Raises:
         SpecError: a weight is not a number >= 0
     """
-    if not isinstance(weights, Mapping):
-        raise SpecError([SpecFault("weighted()", f"weights: must be a mapping {{voter: weight}}, got {weights!r}")])
-    return _checked(Rule("weighted", dict(weights), quorum=quorum))
+    return Rule("weighted", weights, quorum=quorum)
 
 
+@builder("first_past()")
 def first_past(n: int, *, quorum: int = 0) -> Rule:
     """The first option that has `n` votes.
 
     Raises:
         SpecError: `n` is below 1
     """
-    return _checked(Rule("first_past", n=n, quorum=quorum))
-
-
-def _checked(rule: Rule) -> Rule:
-    weights: Mapping[str, object] = rule.weights
-    faults = [
-        SpecFault(f"{rule.kind}()", f"weights: that of {who} must be a number >= 0, got {weight!r}")
-        for who, weight in weights.items()
-        if not isinstance(weight, int | float | Fraction) or not 0 <= weight < math.inf
-    ]
-    if rule.kind == "first_past":
-        faults += count_faults("first_past()", "n", rule.n)
-    refuse(faults, count_faults(f"{rule.kind}()", "quorum", rule.quorum, least=0))
-    return rule
+    return Rule("first_past", n=n, quorum=quorum)
 
 
 class Decided(NamedTuple):
@@ -274,6 +277,7 @@ class Decision(Pattern):
         return _uncountable(answer)
 
 
+@builder("decision()")
 def decision(
     participants: Sequence[Target] | Mapping[str, Target],
     rule: Rule | None = None,

@@ -18,7 +18,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
-from supervisors.spi import SpecFault
+from supervisors.spi import SpecFault, builder
 from teams._checks.fields import count_faults, refuse, seconds_faults
 from teams._dispatch.gather import Failed
 from teams._runs.pattern import Pattern, Target
@@ -129,6 +129,7 @@ class Discussion(Pattern):
         return Said(name, turn.round, content)
 
 
+@builder("discussion()")
 def discussion(
     participants: Sequence[Target] | Mapping[str, Target],
     *,

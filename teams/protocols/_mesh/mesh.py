@@ -23,7 +23,7 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple, Unpack
 
 from actors.spi import Future, handles
-from supervisors.spi import ChildOptions, SpecFault, SupervisorSpec, child, supervisor
+from supervisors.spi import SpecFault, SupervisorSpec, WorkerOptions, builder, child, supervisor
 from teams._checks.fields import function_faults, mapping_faults, refuse
 from teams._state.shared_state import SharedState, SharedStateRef
 from teams._state.watch import Change
@@ -127,13 +127,14 @@ class MeshMember(Peer):
         return await result if inspect.isawaitable(result) else result
 
 
+@builder("{id}", WorkerOptions, {"args": "is what the mesh gives each member"})
 def mesh(
     id: str,
     members: Mapping[str, Behaviour],
     *,
     until: Callable[[Values], object],
     initial: Mapping[str, object] | None = None,
-    **options: Unpack[ChildOptions],
+    **options: Unpack[WorkerOptions],
 ) -> SupervisorSpec:
     """A supervisor of a shared state, its child `state`, and of members that act on it until `until(values)` holds.
 
@@ -144,7 +145,7 @@ def mesh(
         members: how each behaves, by id
         until: whether there is nothing left to do; pure, as it is asked often
         initial: what the state begins with
-        options: those of `supervisors.child`, for every member
+        options: those of `supervisors.child` without `args`, for every member
 
     Raises:
         SpecError: every fault
@@ -159,9 +160,7 @@ def mesh(
     refuse(faults, function_faults(id, "until", until, "the values"))
     children = [child("state", SharedState, args={"initial": initial})]
     for name, behaviour in members.items():
-        settings = options.copy()
-        settings["args"] = {"behaviour": behaviour, "until": until}
-        children.append(child(name, MeshMember, **settings))
+        children.append(child(name, MeshMember, args={"behaviour": behaviour, "until": until}, **options))
     # A member gets every change, which does not count as progress: its decision may crash it again and again.
     return supervisor(id, *children, period=60.0)
 

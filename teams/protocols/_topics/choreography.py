@@ -19,7 +19,7 @@ from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from supervisors.spi import Backoff, SpecFault, nearest
+from supervisors.spi import Backoff, SpecFault, builder, nearest
 from teams._checks.fields import refuse, seconds_faults
 from teams.protocols._delivery import BACKOFF, Terms
 from teams.protocols._topics.event import topic_faults, topic_matcher, topic_pattern_faults
@@ -57,6 +57,9 @@ class Choreography:
     ends: tuple[str, ...]
     deadline: float | None
 
+    def __post_init__(self) -> None:
+        refuse(_faults(self))
+
     def unknown(self, members: Collection[str]) -> list[SpecFault]:
         """Every member and compensation that is not among these."""
         found = []
@@ -90,6 +93,7 @@ class Choreography:
                 yield Finding("warning", f"{self.name}/ends", f"no step emits {topic!r}")
 
 
+@builder("on")
 def on(
     topic: str,
     member: str,
@@ -121,6 +125,7 @@ def on(
     )
 
 
+@builder("{id}")
 def choreography(
     name: str,
     *steps: On,
@@ -141,9 +146,7 @@ def choreography(
         SpecError: with everything that is wrong
     """
     began = None if starts is None else _several(starts)
-    made = Choreography(name, steps, began, _several(ends), deadline)
-    refuse(_faults(made))
-    return made
+    return Choreography(name, steps, began, _several(ends), deadline)
 
 
 def _several(topics: str | Iterable[str]) -> tuple[str, ...]:

@@ -22,6 +22,8 @@ from teams.workflows._quality.domain import DOMAINS
 DURABILITIES: tuple[Durability, ...] = ("disk", "process")
 MODES: Mapping[str, Execution] = {"basic": "sequential", "enhanced": "ready", "parallel": "auto"}
 """The modes of other guides, and how steps run in each."""
+OF_ENVIRONMENT = "environment"
+"""The place of a fault of a variable."""
 _TRUE, _FALSE = ("1", "true", "yes", "on"), ("0", "false", "no", "off")
 
 
@@ -177,7 +179,7 @@ def table_values(path: str, table: Mapping[str, object]) -> ConfigValues:
 def environment_values(environ: Mapping[str, str] | None = None) -> ConfigValues:
     """What the environment says. An empty variable says nothing. None: that of the process."""
     environ = os.environ if environ is None else environ
-    found, path = ConfigValues(), "environment"
+    found, path = ConfigValues(), OF_ENVIRONMENT
     for name in NAMES:
         if name != "retain" and (text := environ.get(variable := f"{ENVIRONMENT}{name.upper()}")):
             found.take(path, variable, name, _from_text(NAMES[name], text))

@@ -26,6 +26,7 @@ from supervisors.spi import (
     SpecFault,
     Supervisor,
     SupervisorSpec,
+    builder,
     child,
     dynamic_supervisor,
     exponential,
@@ -87,6 +88,7 @@ class EngineOptions(CommonOptions, total=False):
     on_give_up: Callable[..., object] | None
 
 
+@builder("{id}", EngineOptions)
 def engine(
     id: str,
     *parts: Workflow | CodeWorkflow | Routing | Member | Role | SupervisorSpec | WorkflowSchedule,
@@ -150,6 +152,9 @@ def engine(
         for each in given
         if not isinstance(each, FLOWS | Member | Role | SupervisorSpec | WorkflowSchedule)
     ]
+    if patterns is not None and not isinstance(patterns, Mapping):
+        faults.append(SpecFault(id, f"patterns: must be a mapping {{name: pattern}}, got {patterns!r}"))
+        patterns = None
     named: dict[str, Pattern] = dict(patterns or {})
     for name, each in named.items():
         faults += pattern_faults(f"{id}/patterns/{name}", each)
@@ -172,6 +177,10 @@ def engine(
     faults += [*_option_faults(id, store, durability, max_concurrent_workflows, default_timeout, retain)]
     faults += [*_bytes_faults(id, max_value_bytes)]
     faults += [*tracing_faults(id, tracing)]
+    try:
+        supervisor(id, **options)
+    except SpecError as error:
+        faults += error.faults
     if faults:
         raise SpecError(faults)
     settings = EngineSettings(

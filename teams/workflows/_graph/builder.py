@@ -10,7 +10,7 @@ from typing import Any, TypedDict, TypeVar, Unpack
 
 from pydantic_core import PydanticSerializationError, to_jsonable_python
 
-from supervisors.spi import SpecFault, nearest
+from supervisors.spi import SpecFault, builder, nearest
 from teams._checks.coroutine import generator_faults
 from teams._checks.fields import count_faults, priority_faults, refuse, seconds_faults
 from teams._journal.codec import path_steps
@@ -88,6 +88,11 @@ class WorkOptions(StepOptions, total=False):
     quality: Quality | None
 
 
+_OF_WORK = dict.fromkeys(WorkOptions.__optional_keys__ - StepOptions.__optional_keys__, "is for a step that is work")
+_NOT_OF_AN_END = {**_OF_WORK, "timeout": "ending a run takes no time; give a timeout to the workflow"}
+
+
+@builder("step {id!r}", WorkOptions)
 def do(id: str, target: Target, **options: Unpack[WorkOptions]) -> Node:
     """A step that is work. Raises SpecError with all faults at once.
 
@@ -141,6 +146,7 @@ def do(id: str, target: Target, **options: Unpack[WorkOptions]) -> Node:
     return _node(id, _work(target), options, faults)
 
 
+@builder("step {id!r}", WorkOptions)
 def in_team(
     id: str, team: str, steps: str | Iterable[RoleStep | Mapping[str, object]], **options: Unpack[WorkOptions]
 ) -> Node:
@@ -164,6 +170,7 @@ def in_team(
     return _node(id, InTeam(team, made), options, faults)
 
 
+@builder("step {id!r}", WorkOptions)
 def nested(id: str, workflow: str | Workflow, *, detached: bool = False, **options: Unpack[WorkOptions]) -> Node:
     """A step that is another workflow. Raises SpecError with all faults at once.
 
@@ -191,6 +198,7 @@ _OF_THE_END = ("timeout", "max_iterations", "until", "effects", "returns", "qual
 """Options that have no meaning for the start of another run."""
 
 
+@builder("step {id!r}", StepOptions, _OF_WORK)
 def wait(
     id: str, signal: str, *, on_timeout: TimeoutChoice = "fail", returns: Any = None, **options: Unpack[StepOptions]
 ) -> Node:
@@ -211,6 +219,7 @@ def wait(
     return _node(id, WaitForSignal(signal, on_timeout), {**options, "returns": returns}, faults)
 
 
+@builder("step {id!r}", StepOptions, _OF_WORK)
 def ask(
     id: str,
     question: object,
@@ -245,6 +254,7 @@ def ask(
     return _node(id, AskPerson(made or InputTemplate(""), choices, default, person), more, faults)
 
 
+@builder("step {id!r}", StepOptions, _OF_WORK)
 def sleep(id: str, seconds: float | None = None, *, until: str | None = None, **options: Unpack[StepOptions]) -> Node:
     """A step that waits, also while no process runs. Raises SpecError with all faults at once.
 
@@ -269,6 +279,7 @@ def sleep(id: str, seconds: float | None = None, *, until: str | None = None, **
     return _node(id, Sleep(seconds, made), options, faults)
 
 
+@builder("step {id!r}", ContinueOptions, _NOT_OF_AN_END)
 def continue_as_new(id: str, input: object, **options: Unpack[ContinueOptions]) -> Node:
     """A step that ends the run as `continued`, and begins a new run of the same workflow in one commit: for a workflow
     that goes on for ever, whose journal would grow without end. The new run has an empty journal, the workflow as the
@@ -286,11 +297,10 @@ def continue_as_new(id: str, input: object, **options: Unpack[ContinueOptions]) 
     path = f"step {id!r}"
     faults: list[SpecFault] = []
     made = _template(path, "continue_as_new", input, faults)
-    if "timeout" in options:
-        faults.append(SpecFault(path, "timeout: ending a run takes no time; give a timeout to the workflow"))
     return _node(id, ContinueRun(made or InputTemplate(None)), options, faults)
 
 
+@builder("workflow {id!r}")
 def workflow(
     name: str,
     *steps: Node,
@@ -370,10 +380,7 @@ def _node(id: str, what: What, options: Mapping[str, Any], faults: list[SpecFaul
     """The node with these options. Raises SpecError with the faults so far and those of the options."""
     path = f"step {id!r}"
     found = [*id_faults(path, id), *faults]
-    given = dict(options)
-    read = {name: reader(path, name, given.pop(name), found) for name, reader in _READERS.items() if name in given}
-    if given:
-        raise TypeError(f"{path}: unexpected options {', '.join(given)}; {nearest(next(iter(given)), _READERS)}")
+    read = {name: reader(path, name, options[name], found) for name, reader in _READERS.items() if name in options}
     if read.get("until") is not None and read.get("max_iterations") is None:
         found.append(SpecFault(path, "until: needs max_iterations, the most iterations"))
     if read.get("each") is not None and read.get("max_iterations") is not None:
@@ -382,8 +389,6 @@ def _node(id: str, what: What, options: Mapping[str, Any], faults: list[SpecFaul
         found += [SpecFault(path, f'effects: "transaction" {why}') for why in _no_transaction(what, read)]
     if isinstance(what, Nested | PlayPattern):
         found += nested_continue_faults(path, what.definition if isinstance(what, Nested) else what.pattern)
-    if read.get("quality") is not None and isinstance(what, WaitForSignal | AskPerson | Sleep):
-        found.append(SpecFault(path, "quality: is for a step that is work"))
     if read.get("quality") is not None and read.get("max_iterations") is not None:
         found.append(SpecFault(path, "quality and max_iterations: on_low='retry' repeats the step; give one of them"))
     refuse(found)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 
-from supervisors.spi import SpecError, SpecFault
+from supervisors.spi import SpecError, SpecFault, builder
 from teams.workflows._graph.node import AskPerson, ContinueRun, InTeam, Node, Sleep, What
 from teams.workflows._graph.workflow import Workflow
 from teams.workflows._language.expression import Expression, with_roots
@@ -13,6 +13,7 @@ from teams.workflows._language.refs import NAME
 from teams.workflows._language.template import InputTemplate, parse_template, template_with_roots
 
 
+@builder("subgraph {id!r}")
 def subgraph(prefix: str, workflow: Workflow) -> tuple[Node, ...]:
     """The steps of a workflow as steps of another one: for `workflow(tasks=[...])` and `WorkflowRun.edit`.
 

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from supervisors.spi import SpecFault, nearest
+from supervisors.spi import SpecFault, builder, nearest
 from teams._checks.fields import refuse
 from teams._runs.pattern import Pattern, Target
 
@@ -37,6 +37,7 @@ class Criterion:
     """How much it counts in the mean."""
 
 
+@builder("at_least()")
 def at_least(threshold: float, *, weight: float = 1.0) -> Criterion:
     """A criterion of `quality_domain`, which checks it.
 
@@ -103,6 +104,7 @@ class QualityDomain(Pattern):
         )
 
 
+@builder("quality_domain {id!r}")
 def quality_domain(name: str, **criteria: Criterion | float) -> QualityDomain:
     """A quality domain. Raises SpecError with all faults at once.
 

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from typing import Literal, TypeAlias, get_args
 
 from actors.spi import TEXT, described, shown
-from supervisors.spi import SpecFault, nearest
+from supervisors.spi import SpecFault, builder, nearest
 from teams._checks.fields import count_faults, refuse, seconds_faults
 from teams._members.target import Can, Pool
 from teams._runs.context import RunContext, end_all
@@ -142,6 +142,7 @@ def _read(criteria: tuple[str, ...], said: object, scores: dict[str, float], fau
             faults.append(f"{name}: must be a number from 0 to 1, got {shown(found)}")
 
 
+@builder("scored")
 def scored(
     domain: QualityDomain | str,
     scorers: Scorer | Mapping[str, Scorer] | None = None,
@@ -168,6 +169,7 @@ def scored(
     return made
 
 
+@builder("quality")
 def quality(
     domain: QualityDomain | str,
     scorers: Scorer | Mapping[str, Scorer] | None = None,

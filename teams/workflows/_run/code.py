@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, NoReturn, get_type_hints
 
-from supervisors.spi import SpecError, SpecFault
+from supervisors.spi import SpecError, SpecFault, builder
 from teams._checks.fields import seconds_faults
 from teams._dispatch.gather import Gathered, GatherPolicy
 from teams._journal.codec import HIGHEST_LIMIT, encode, path_steps, text_cell
@@ -287,6 +287,7 @@ class CodeWorkflow(Pattern):
         return location(self.function)
 
 
+@builder("coded()")
 def coded(function: Code, *, name: str | None = None, timeout: float | None = None) -> CodeWorkflow:
     """A workflow as code, also as a decorator. Raises SpecError with all faults at once.
 

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from supervisors.spi import SpecError, SpecFault, nearest
+from supervisors.spi import SpecError, SpecFault, builder, nearest
 from teams._checks.fields import several_faults
 from teams._runs.context import RunContext
 from teams._runs.pattern import Pattern, Target, label, pattern_faults, target_faults
@@ -60,6 +60,7 @@ class Routing(Pattern):
             yield each.pattern
 
 
+@builder("rule {id!r}")
 def rule(
     when: str, pattern: Pattern | str, *, agents: Iterable[Target] = (), root: Target | None = None, name: str = ""
 ) -> RoutingRule:
@@ -117,6 +118,7 @@ def _named(path: str, name: str, agents: list[Target], root: Target | None, faul
     return sequential(*agents) if name == "sequential" else parallel(*agents)
 
 
+@builder("{id}")
 def routing(name: str, *rules: RoutingRule, timeout: float | None = None) -> Routing:
     """Gives work to the pattern of the first rule whose condition holds. A run writes down which rule it took, and does
     not ask again. Raises SpecError with all faults at once.

@@ -18,7 +18,7 @@ from functools import lru_cache
 from typing import Any, Literal, NamedTuple, TypeAlias, get_args
 
 from actors.spi import MissingExtra
-from supervisors.spi import SpecError, SpecFault
+from supervisors.spi import SpecError, SpecFault, builder
 from teams._journal.codec import decode, encode
 from teams._journal.errors import NotReadable, NotStorable
 from teams._journal.rows import ScheduleRow
@@ -76,6 +76,7 @@ def timing_of(expression: str | None, every: float | None, tz: str) -> Timing:
     return cron(expression, zoneinfo.ZoneInfo(tz))
 
 
+@builder("schedule {id}")
 def schedule(
     id: str,
     workflow: str | Workflow,

@@ -63,9 +63,9 @@ def test_a_size_that_cannot_be_is_refused(memory: Any) -> None:
 
 def test_all_faults_of_the_options_come_at_once() -> None:
     with pytest.raises(OptionError) as caught:
-        process(memory="much", cpus=0, nice=20, prefetch=0, preload="os", memroy=1)  # type: ignore[arg-type]
+        process(memory="much", cpus=0, nice=20, prefetch=0, preload="os", memroy=1)  # type: ignore[arg-type, call-arg]
     assert len(caught.value.faults) == 6
-    assert "the options are memory, nice, prefetch, preload, silent_after, cpus" in str(caught.value)
+    assert "memroy: unknown option; did you mean 'memory'?" in str(caught.value)
 
 
 def test_the_host_of_a_child_is_a_word_a_spec_or_a_mapping_of_a_file() -> None:

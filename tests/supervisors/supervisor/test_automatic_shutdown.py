@@ -120,7 +120,7 @@ async def test_rule_22_impossible_combinations_are_refused_with_both_names() -> 
         worker(play, "s", significant=True)
     with pytest.raises(SpecError, match=r"significant.*auto_shutdown='never'"):
         supervisor("root", worker(play, "s", restart="transient", significant=True))
-    with pytest.raises(SpecError, match=r"auto_shutdown='any_significant'.*simple_one_for_one"):
+    with pytest.raises(SpecError, match=r"auto_shutdown: .*simple_one_for_one"):
         dynamic_supervisor("d", worker(play, "t"), auto_shutdown="any_significant")  # type: ignore[call-arg]
 
 

@@ -263,6 +263,12 @@ def test_stubs_that_fit_no_step_are_refused(letitcrash: Letitcrash, folder: Path
     assert said in found.err
 
 
+def test_a_file_of_stubs_that_is_not_there_is_named_as_it_was_given(letitcrash: Letitcrash) -> None:
+    found = letitcrash("dry-run", "support.toml", "--input", INPUT, "--stub", "nope.json")
+    assert (found.code, found.out) == (2, "")
+    assert "--stub: nope.json cannot be read" in found.err
+
+
 def test_a_value_from_a_closed_stdin_is_a_fault(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "stdin", None)  # what Python has after `<&-`
     with pytest.raises(SpecError, match="--input: cannot be read: the standard input is closed"):

@@ -75,6 +75,16 @@ def test_faults_of_the_environment_end_with_2(
     assert ("processor" in said.err) is (target == "support.toml")
 
 
+def test_a_fault_of_the_environment_is_not_said_of_the_file(
+    letitcrash: Letitcrash, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("LETITCRASH_MAX_CONCURRENT_WORKFLOWS", "many")
+    said = letitcrash("plan", "support.toml")
+    assert said.code == 2
+    assert "environment: LETITCRASH_MAX_CONCURRENT_WORKFLOWS: must be an integer >= 1, got 'many'" in said.err
+    assert "support.toml" not in said.err
+
+
 def test_a_run_of_a_stored_workflow_has_the_timeout_of_the_environment(
     letitcrash: Letitcrash, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

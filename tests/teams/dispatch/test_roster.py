@@ -19,6 +19,7 @@ from teams._members.consistent_hash import Buckets, hashed, jump
 from tests.support import steps
 
 ROUTES: Any = ("least_loaded", "round_robin", "random", "consistent_hash")
+POOLS = {route: Pool("r", route) for route in ROUTES}
 
 
 async def act(value: object) -> object:
@@ -52,7 +53,7 @@ class Crew:
             self.roster.remove(slot)
 
     def routed(self, route: Any, value: object = None, random: Random | None = None) -> Any:
-        return self.roster.routed(Pool("r", route), value, random or Random(1))
+        return self.roster.routed(POOLS[route], value, random or Random(1))
 
 
 def crew_of(count: int) -> Crew:

@@ -244,7 +244,14 @@ def test_a_policy_shows_how_it_was_made() -> None:
         (lambda: retry(10**400), ["max_retries"]),
         (lambda: staged_start(0, 0), ["at_once", "every"]),
         (lambda: staged_start(10**400, 1.0), ["at_once"]),
-        (lambda: ResourcePool(kind="x", sise=3), ["ResourcePool()", "kind", "did you mean 'size'?"]),
+        (
+            lambda: ResourcePool(kind="x", sise=3),  # type: ignore[call-arg, arg-type]
+            [
+                "ResourcePool()",
+                "kind",
+                "did you mean 'size'?",
+            ],
+        ),
     ],
 )
 def test_bad_arguments_are_refused_at_once_with_every_fault(make: Callable[[], object], problems: list[str]) -> None:
