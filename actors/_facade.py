@@ -13,6 +13,8 @@ from importlib import import_module
 from types import FunctionType
 from typing import Any, ForwardRef
 
+from actors._name import NAME
+
 _facades: list[_Facade] = []
 
 
@@ -42,7 +44,7 @@ class _Facade:
         value = getattr(import_module(home), name)
         for facade in _facades:
             facade.adopt()
-        if (entry := sys.modules.get("letitcrash._hypothesis")) is not None:
+        if (entry := sys.modules.get(f"{NAME}._hypothesis")) is not None:
             entry.loaded()  # Hypothesis is there, and may be asked for values of this type
         setattr(sys.modules[self.package], name, value)  # the next access does not come here
         return value
