@@ -408,4 +408,5 @@ if not TYPE_CHECKING:
             ],
             "teams.workflows._tracing": ["WorkflowTracing"],
         },
+        needs={"opentelemetry": ["teams.workflows._tracing"]},
     )
