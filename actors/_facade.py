@@ -2,6 +2,10 @@
 
 A public object says that it belongs to the facade users import it from (`__module__`): tracebacks, pickles and pages
 show `actors.MailboxFull`, wherever the class stands.
+
+A name that needs an extra which is not installed is in neither `__all__` nor `dir()`. `from package import *`,
+`inspect.getmembers` and completion load all the names that they find there, and must not fail for one that the program
+does not use. An access to the name itself raises `MissingExtra`, which says what to install.
 """
 
 from __future__ import annotations
@@ -13,15 +17,23 @@ from importlib import import_module
 from types import FunctionType
 from typing import Any, ForwardRef
 
+from actors._name import NAME
+
 _facades: list[_Facade] = []
 
 
 class _Facade:
     """The public names of one package by the modules that define them."""
 
-    def __init__(self, package: str, homes: Mapping[str, Sequence[str]]) -> None:
+    def __init__(
+        self, package: str, homes: Mapping[str, Sequence[str]], needs: Mapping[str, Sequence[str]] | None = None
+    ) -> None:
+        """`needs`: for modules that an extra brings, the homes that cannot be imported without them."""
         self.package = package
         self.homes = tuple(homes)
+        self._absent = _absent(needs) if needs else set()
+        self.missing = {name for home, names in homes.items() if home in self._absent for name in names}
+        """The names that need an extra which is not installed."""
         self.home_of = {name: home for home, names in homes.items() for name in names}
         self._unnamed = dict(homes)
         """The homes whose objects do not bear the name of the package yet."""
@@ -42,7 +54,7 @@ class _Facade:
         value = getattr(import_module(home), name)
         for facade in _facades:
             facade.adopt()
-        if (entry := sys.modules.get("letitcrash._hypothesis")) is not None:
+        if (entry := sys.modules.get(f"{NAME}._hypothesis")) is not None:
             entry.loaded()  # Hypothesis is there, and may be asked for values of this type
         setattr(sys.modules[self.package], name, value)  # the next access does not come here
         return value
@@ -67,15 +79,23 @@ class _Facade:
                     value.__module__ = self.package
 
     def load_all(self) -> None:
-        """Imports every home, once: every simulation asks for it."""
+        """Imports every home, once: every simulation asks for it. But for those that need what is not installed."""
         if not self._complete:
             for home in self.homes:
-                import_module(home)
+                if home not in self._absent:
+                    import_module(home)
             self._complete = True
 
     def names(self) -> list[str]:
         """The names that `dir()` of the package shows."""
-        return sorted({*vars(sys.modules[self.package]), *self.home_of})
+        return sorted({*vars(sys.modules[self.package]), *self.home_of} - self.missing)
+
+
+def _absent(needs: Mapping[str, Sequence[str]]) -> set[str]:
+    """The homes that need a module which is not installed. Imports none of these modules."""
+    from importlib.util import find_spec
+
+    return {home for module, homes in needs.items() if find_spec(module) is None for home in homes}
 
 
 def _resolve_annotations(value: type, namespace: dict[str, Any]) -> None:
@@ -94,10 +114,19 @@ def _resolve_annotations(value: type, namespace: dict[str, Any]) -> None:
                 own["__annotations__"][name] = eval(text, namespace, dict(own))  # noqa: S307 - our own source text
 
 
-def facade(package: str, homes: Mapping[str, Sequence[str]]) -> tuple[Callable[[str], Any], Callable[[], list[str]]]:
-    """Makes `__getattr__` and `__dir__` of a package from its public names by the modules that define them."""
-    made = _Facade(package, homes)
+def facade(
+    package: str, homes: Mapping[str, Sequence[str]], *, needs: Mapping[str, Sequence[str]] | None = None
+) -> tuple[Callable[[str], Any], Callable[[], list[str]]]:
+    """Makes `__getattr__` and `__dir__` of a package from its public names by the modules that define them.
+
+    `needs`: for modules that an extra brings, the homes that cannot be imported without them. Their names are taken out
+    of `__all__` if the module is not installed.
+    """
+    made = _Facade(package, homes, needs)
     _facades.append(made)
+    if made.missing:
+        public = sys.modules[package].__all__
+        public[:] = [name for name in public if name not in made.missing]
     return made.load, made.names
 
 

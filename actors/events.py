@@ -322,9 +322,14 @@ class EventStream:
     class is reported to the logger `letitcrash`, or to stderr if the logger fails, too.
     """
 
-    def __init__(self, changed: Callable[[], object] = lambda: None) -> None:
-        """`changed` is called after every change of the subscriptions."""
+    def __init__(
+        self, changed: Callable[[], object] = lambda: None, *, unreported: tuple[type[BaseException], ...] = ()
+    ) -> None:
+        """`changed` is called after every change of the subscriptions. An exception of `unreported` that a sink raises
+        is not its failure: it ends the thread that runs the sink.
+        """
         self._changed = changed
+        self._unreported = unreported
         self._numbers = itertools.count(1)
         self._subscriptions: dict[int, Subscription] = {}
         self.takers = takers = _Takers()
@@ -417,6 +422,8 @@ class EventStream:
     def _report(self, subscription: Subscription, event: LifecycleEvent, error: BaseException) -> None:
         """Reports the first failure of each class of a sink: more would flood the log."""
         kind, sink = type(error), subscription.sink
+        if issubclass(kind, self._unreported):
+            return
         with self._lock:
             known = self._reported.setdefault(subscription.number, set())
             if kind in known:

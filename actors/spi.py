@@ -22,7 +22,7 @@ from actors._core.clock import Clock, LoopClock, TimerHandle
 from actors._core.current import correlation_of, current_cell, detached
 from actors._core.envelope import Envelope, ReplyTo
 from actors._core.future import Future, Parking, refuse_on_loop, until_settled
-from actors._core.handlers import HandlerFunction, handles
+from actors._core.handlers import MARK, HandlerFunction, handles
 from actors._core.life import Phase, State
 from actors._core.mailbox import NO_MESSAGES, MailboxSpec
 from actors._core.messages import (
@@ -247,7 +247,7 @@ def is_stopping(ref: ActorRef[pykka.Actor]) -> bool:
 def declares(actor_class: type, message: type) -> bool:
     """Whether an actor class has a handler for this class of messages."""
     members = (member for base in actor_class.__mro__ for member in vars(base).values())
-    return any(message in getattr(member, "__letitcrash_handles__", ()) for member in members)
+    return any(message in getattr(member, MARK, ()) for member in members)
 
 
 def finish(actor: Actor) -> None:

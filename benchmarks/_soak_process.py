@@ -19,7 +19,7 @@ from supervisors import start
 from teams import member
 from teams._journal.rows import OPEN
 from teams.events import StepDone
-from teams.workflows import EngineRef, Transaction, Workflow, WorkflowRun, do, engine, sleep, workflow
+from teams.workflows import EngineRef, Transaction, Workflow, WorkflowRun, delay, do, engine, workflow
 from teams.workflows._engine import desk, lookout
 
 if TYPE_CHECKING:
@@ -39,7 +39,7 @@ def flow() -> Workflow:
         do("spread", "worker", input=["$input", 1, 2]),
         do("each", "worker", each="$spread", input=["$item"]),
         do("note", note, input="$run.id", effects="transaction"),
-        sleep("nap", 0.05),
+        delay("nap", 0.05),
         do("last", "worker", input="$each"),
     )
 

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 import letitcrash
-from letitcrash._packages import PACKAGES, find, shadows_in
+from letitcrash._packages import NAME, PACKAGES, find, shadows_in
 
 _REQUIRED = re.compile(r"\s*(?P<name>[A-Za-z0-9._-]+)[^;]*(?:;.*\bextra\s*==\s*['\"](?P<extra>[\w-]+)['\"].*)?")
 _SIGNALS = ("SIGINT", "SIGTERM", "SIGHUP", "SIGQUIT", "SIGUSR1", "SIGUSR2")
@@ -45,7 +45,7 @@ def report(write: Callable[[str], object]) -> bool:
 
 def lines() -> Iterator[DoctorLine]:
     """Everything that the report says, in its order."""
-    yield DoctorLine("letitcrash", f"{letitcrash.__version__}  {Path(letitcrash.__file__).parent}")
+    yield DoctorLine(NAME, f"{letitcrash.__version__}  {Path(letitcrash.__file__).parent}")
     yield _metadata()
     yield DoctorLine(
         "python",
@@ -62,7 +62,7 @@ def lines() -> Iterator[DoctorLine]:
 
 def _metadata() -> DoctorLine:
     try:
-        installed = metadata.version("letitcrash")
+        installed = metadata.version(NAME)
     except metadata.PackageNotFoundError:
         return DoctorLine("installed", "no: a checkout or an archive on the path; so there is no word of its extras")
     if installed != letitcrash.__version__:
@@ -98,7 +98,7 @@ def _owners() -> Iterator[DoctorLine]:
     """
     owners = metadata.packages_distributions()
     for name in PACKAGES:
-        others = sorted({each for each in owners.get(name, ()) if each != "letitcrash"})
+        others = sorted({each for each in owners.get(name, ()) if each != NAME})
         if others:
             problem = f"{' and '.join(others)} installs a package of this name, too: use an environment for each"
             yield DoctorLine(name, problem, is_wrong=True)
@@ -107,7 +107,7 @@ def _owners() -> Iterator[DoctorLine]:
 def _requirements() -> Iterator[DoctorLine]:
     """What the distribution needs, and what each extra adds."""
     try:
-        required = metadata.requires("letitcrash") or []
+        required = metadata.requires(NAME) or []
     except metadata.PackageNotFoundError:
         return
     parts: dict[str | None, list[str]] = {None: []}
@@ -119,10 +119,10 @@ def _requirements() -> Iterator[DoctorLine]:
         missing = [name for name, version in versions.items() if version is None]
         text = ", ".join(f"{name} {version}" for name, version in versions.items() if version is not None)
         if extra is None:
-            problem = f"{', '.join(missing)} missing: install letitcrash again"
+            problem = f"{', '.join(missing)} missing: install {NAME} again"
             yield DoctorLine("needs", problem, is_wrong=True) if missing else DoctorLine("needs", text)
         else:
-            said = f"missing {', '.join(missing)}: pip install 'letitcrash[{extra}]'" if missing else text
+            said = f"missing {', '.join(missing)}: pip install '{NAME}[{extra}]'" if missing else text
             yield DoctorLine(f"[{extra}]", said)
 
 

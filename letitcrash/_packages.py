@@ -15,9 +15,11 @@ from importlib.machinery import ModuleSpec
 from pathlib import Path
 from typing import NamedTuple
 
+NAME = __name__.partition(".")[0]
+"""The name of the project is that of this package: `actors`, which has it for all others, may be foreign."""
 PACKAGES = ("actors", "supervisors", "teams")
-_MARK = "__letitcrash__"
-_MARKED = re.compile(rf"^{_MARK} = True$", re.MULTILINE)
+MARK = f"__{NAME}__"
+_MARKED = re.compile(rf"^{MARK} = True$", re.MULTILINE)
 _HOME = Path(__file__).parents[1]
 
 
@@ -32,13 +34,13 @@ class Found(NamedTuple):
     @property
     def problem(self) -> str:
         """Why it is not ours, and what to do. One line."""
-        needed = f"letitcrash needs its own package {self.name!r}, but Python found"
+        needed = f"{NAME} needs its own package {self.name!r}, but Python found"
         if self.where is None:
-            return f"{needed} none: install letitcrash again"
+            return f"{needed} none: install {NAME} again"
         if Path(self.where).parent == _HOME / self.name:
             return (
-                f"{needed} that of another distribution in {self.where}: uninstall that one and install letitcrash "
-                "again, or use an environment for each (`letitcrash doctor` names both)"
+                f"{needed} that of another distribution in {self.where}: uninstall that one and install {NAME} "
+                f"again, or use an environment for each (`{NAME} doctor` names both)"
             )
         return f"{needed} {self.where} first: rename that file or folder, or take its directory off sys.path"
 
@@ -49,7 +51,7 @@ def find(name: str) -> Found:
     if module is not None:
         places = [getattr(module, "__file__", None), *getattr(module, "__path__", ())]
         return Found(
-            name, next((str(each) for each in places if each), repr(module)), getattr(module, _MARK, False) is True
+            name, next((str(each) for each in places if each), repr(module)), getattr(module, MARK, False) is True
         )
     try:
         spec = importlib.util.find_spec(name)
@@ -79,7 +81,7 @@ def shadows_in(folder: Path) -> Iterator[tuple[str, Path]]:
 def _is_our_file(name: str, file: Path) -> bool:
     loaded = getattr(sys.modules.get(name), "__file__", None)
     if loaded is not None and Path(loaded).exists() and file.samefile(loaded):  # in a zipapp it is not a file
-        return getattr(sys.modules[name], _MARK, False) is True
+        return getattr(sys.modules[name], MARK, False) is True
     try:
         return file.name == "__init__.py" and _MARKED.search(file.read_text(encoding="utf-8")) is not None
     except (OSError, UnicodeError):

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from letitcrash._packages import find
+from letitcrash._packages import NAME, find
 
 if TYPE_CHECKING:
     from actors.testing import Simulation
@@ -25,7 +25,7 @@ _OPTIONS = ("--sim-replay", "--sim-determinism", "--sim-schedules")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    group = parser.getgroup("letitcrash", "simulations (letitcrash)")
+    group = parser.getgroup(NAME, f"simulations ({NAME})")
     group.addoption("--sim-replay", metavar="BLOB", help="run simulated tests exactly as this replay blob says")
     group.addoption("--sim-determinism", action="store_true", help="run every simulation twice and compare the runs")
     group.addoption("--sim-schedules", metavar="N", type=int, help="schedules for each example of @simulate")
@@ -43,7 +43,7 @@ def pytest_configure(config: pytest.Config) -> None:
 def pytest_report_collectionfinish() -> list[str]:
     """One line if `actors` is not ours, when pytest has completed `sys.path`."""
     found = find("actors")
-    return [] if found.is_ours else [f"letitcrash: the fixture `sim` is off, for 'actors' is {found.where}"]
+    return [] if found.is_ours else [f"{NAME}: the fixture `sim` is off, for 'actors' is {found.where}"]
 
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)  # Hypothesis's own plugin knows less of why a decorator is wrong
@@ -74,7 +74,7 @@ def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> Generator[None, object, o
 
 def _is_used() -> bool:
     """Whether this process uses our simulation: it has been imported, by a test or for an option."""
-    return getattr(sys.modules.get("actors"), "__letitcrash__", False) is True and "actors.testing" in sys.modules
+    return "actors.testing" in sys.modules and find("actors").is_ours
 
 
 def _plugin() -> Any:

@@ -27,8 +27,10 @@ def main() -> None:
     if sys.argv[1:] == ["doctor"]:
         doctor()
     app = _without_trace(application)
+    from letitcrash._packages import NAME
+
     try:
-        app(prog_name="letitcrash")
+        app(prog_name=NAME)
     except KeyboardInterrupt:  # outside of a command
         sys.exit(_INTERRUPTED)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import ClassVar, Literal
+from typing import Literal
 
 from actors.spi import Crashed, ExitReason, LifecycleEvent, RestartLimitExceeded
 
@@ -18,7 +18,6 @@ class BackingOff(SupervisionEvent, level="debug"):
     progress.
     """
 
-    observed_as: ClassVar[str] = "backed_off"
     incarnation: int
     cause: ExitReason
     attempt: int

@@ -201,7 +201,7 @@ CALLS: dict[str, Works] = {
     "teams.workflows.rule": _call("default", sequential("b")),
     "teams.workflows.schedule": _call("a", FLOW, every=60.0),
     "teams.workflows.scored": _call("GENERIC"),
-    "teams.workflows.sleep": _call("a", 3.0),
+    "teams.workflows.delay": _call("a", 3.0),
     "teams.workflows.subgraph": _call("a", FLOW),
     "teams.workflows.wait": _call("a", "signal"),
     "teams.workflows.workflow": _call("a", do("b", work)),

@@ -9,6 +9,7 @@ import subprocess
 import sys
 import tomllib
 from collections.abc import Iterator
+from importlib import import_module
 from pathlib import Path
 
 import pytest
@@ -75,6 +76,69 @@ def test_what_is_missing_is_named_with_what_to_install(tmp_path: Path, module: s
     assert done.returncode in (1, 2)
     said = f"the module {module} is not installed. Install it with: pip install 'letitcrash[{EXTRA_OF[module]}]'"
     assert said in done.stderr
+
+
+WITHOUT = """
+import importlib, inspect, sys
+for module in {modules!r}:
+    sys.modules[module] = None  # as if it were not there
+from actors import MissingExtra
+facade = importlib.import_module({facade!r})
+exec(f"from {{facade.__name__}} import *")
+members = dict(inspect.getmembers(facade))
+left_out = []
+for name in {names!r}:
+    try:
+        getattr(facade, name)
+    except MissingExtra:
+        left_out.append(name)
+assert sorted(left_out) == sorted(set({names!r}) - set(facade.__all__)), (left_out, facade.__all__)
+assert not members.keys() & set(left_out)
+print(*left_out)
+"""
+
+
+@pytest.mark.parametrize(
+    ("facade", "modules", "some"),
+    [
+        ("teams.workflows", ["opentelemetry"], "WorkflowTracing"),
+        ("actors.testing", ["greenlet"], "simulation"),
+        ("actors.testing", ["hypothesis"], "SimulationMachine"),
+        ("supervisors.testing", ["greenlet"], "trees"),
+        ("supervisors.testing", ["hypothesis"], "trees"),
+        ("teams.workflows.testing", ["greenlet"], "World"),
+        ("letitcrash", sorted(EXTRA_OF), ""),
+        ("actors", sorted(EXTRA_OF), ""),
+        ("supervisors", sorted(EXTRA_OF), ""),
+        ("teams", sorted(EXTRA_OF), ""),
+    ],
+)
+def test_what_needs_a_missing_extra_is_in_neither_all_nor_dir(facade: str, modules: list[str], some: str) -> None:
+    """`from package import *` and `inspect.getmembers` use no name; an access to the name itself says what to install.
+    Nothing else is left out.
+    """
+    names = list(import_module(facade).__all__)
+    done = python(WITHOUT.format(modules=modules, facade=facade, names=names))
+    assert done.returncode == 0, done.stderr
+    assert some in done.stdout.split() if some else done.stdout.split() == []
+
+
+def test_a_simulation_does_without_the_extras_of_what_it_imported() -> None:
+    """It loads the facades that were imported, of what is installed."""
+    code = (
+        "import sys; sys.modules['opentelemetry'] = None; import teams.workflows; "
+        "from actors.testing import simulation\nwith simulation() as sim: print(sim.now)"
+    )
+    done = python(code)
+    assert done.stdout.strip() == "0.0", done.stderr
+
+
+def python(code: str) -> subprocess.CompletedProcess[str]:
+    """Runs it in an interpreter that has imported nothing."""
+    setup = f"import sys; sys.path[:] = {sys.path!r}\n"
+    return subprocess.run(
+        [sys.executable, "-P", "-c", setup + code], capture_output=True, text=True, timeout=60, check=False
+    )
 
 
 def test_the_table_of_extras_is_that_of_the_distribution() -> None:

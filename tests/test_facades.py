@@ -83,6 +83,15 @@ def test_the_table_of_a_facade_agrees_with_its_imports_for_type_checkers(package
     assert sorted(name for _, name in found) == sorted(importlib.import_module(package).__all__)
 
 
+def test_a_name_that_several_facades_export_is_one_object() -> None:
+    """`from actors import sleep` and a `sleep` of another package in one module is a mistake that nothing shows."""
+    homes: dict[str, dict[int, list[str]]] = {}
+    for package in FACADES:
+        for name, value in public(package).items():
+            homes.setdefault(name, {}).setdefault(id(value), []).append(package)
+    assert {name: list(found.values()) for name, found in homes.items() if len(found) > 1} == {}
+
+
 def test_an_unknown_name_is_an_attribute_error_that_says_so() -> None:
     """Like that of any module; `from actors import Nothing` is an ImportError by it."""
     import actors

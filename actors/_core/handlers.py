@@ -16,6 +16,7 @@ from pykka.messages import ProxyCall, ProxyGetAttr, ProxySetAttr, _ActorStop
 from actors._core.messages import Continue, MonitorDown, Timed
 from actors._core.outcomes import dead_letter, stop_reason
 from actors._core.own_exit import leave
+from actors._name import NAME
 from actors._user_code.text import shown
 from actors.errors import HandlerDefinitionError
 
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
 
 HandlerFunction = Callable[[Any, Any], object]
 M = TypeVar("M", bound=Callable[..., object])
-MARK = "__letitcrash_handles__"
+MARK = f"__{NAME}_handles__"
 """The attribute of a handler that holds the classes of its messages."""
 _LIBRARY = frozenset({"actors", "pykka", "pykka._actor", "builtins"})
 """The modules of classes that stay as they are."""

@@ -16,7 +16,7 @@ from contextvars import Context
 from functools import partial
 from queue import SimpleQueue
 from time import monotonic
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from actors._core.clock import TimerHandle
 from actors._core.current import Owner, begin_in, detached, tells
@@ -52,14 +52,14 @@ class ThreadHost:
         self._finishing: dict[Worker, None] = {}
 
     def launch(self, cell: Cell) -> None:
-        worker = self._workers[cell] = self.make_worker(cell)
+        worker = self._workers[cell] = Worker(self._runtime, cell, self._finishing, self.make_thread(cell))
         self._finishing[worker] = None
         worker.start()
         worker.ring()
 
-    def make_worker(self, cell: Cell) -> Worker:
-        """Makes the worker of the incarnation that begins. The simulation makes its own."""
-        return Worker(self._runtime, cell, self._finishing)
+    def make_thread(self, cell: Cell) -> WorkerThread:
+        """Makes the thread of the incarnation that begins. The simulation has its own kind."""
+        return SystemThread()
 
     def current(self) -> Worker | None:
         """The worker whose code runs in this thread."""
@@ -255,12 +255,77 @@ def _run_steps(context: Context, steps: Iterator[Coroutine[Any, Any, None]], loo
         loop.run(step, context)
 
 
+class WorkerThread(Protocol):
+    """The thread of a worker, and the rings that wait for it. The simulation has its own kind."""
+
+    def start(self, worker: Worker) -> None:
+        """Begins a thread that runs `worker.work()`, and `worker.close()` at its end. `ThreadHost.current()` is this
+        worker there.
+        """
+        ...
+
+    def ring(self) -> None:
+        """One ring more. From any thread."""
+        ...
+
+    def is_rung(self) -> bool:
+        """Whether a ring waits. In the thread."""
+        ...
+
+    def wait(self) -> None:
+        """Takes a ring; waits for the next one if there is none. In the thread."""
+        ...
+
+    def join(self, timeout: float) -> None:
+        """Waits for the thread to end, for at most `timeout` seconds."""
+        ...
+
+
+class SystemThread:
+    """A thread of Python."""
+
+    def __init__(self) -> None:
+        self._bell: SimpleQueue[None] = SimpleQueue()
+        self._thread: threading.Thread | None = None
+
+    def start(self, worker: Worker) -> None:
+        self._thread = threading.Thread(target=_run, args=(worker,), name=f"{NAME}:{worker.path}", daemon=True)
+        self._thread.start()
+
+    def ring(self) -> None:
+        self._bell.put(None)
+
+    def is_rung(self) -> bool:
+        return not self._bell.empty()
+
+    def wait(self) -> None:
+        self._bell.get()
+
+    def join(self, timeout: float) -> None:
+        if self._thread is not None:
+            self._thread.join(timeout)
+
+
+def _run(worker: Worker) -> None:
+    """The whole of a thread of Python."""
+    _local.worker = worker
+    # A thread that was left behind may outlive its runtime: then it has no place to report its end.
+    with contextlib.suppress(RuntimeStopped):
+        try:
+            worker.work()
+        except RuntimeStopped:
+            raise
+        except BaseException as error:  # noqa: BLE001 - see LoopHost._drain
+            worker.turn_failed(error)
+    worker.close()
+
+
 class Worker:
-    """The thread of one incarnation. Outside of a turn it keeps nothing of the actor: how long the thread takes to end
-    depends on the system.
+    """The work of the thread of one incarnation. Outside of a turn it keeps nothing of the actor: how long the thread
+    takes to end depends on the system.
     """
 
-    def __init__(self, runtime: Runtime, cell: Cell, finishing: dict[Worker, None]) -> None:
+    def __init__(self, runtime: Runtime, cell: Cell, finishing: dict[Worker, None], thread: WorkerThread) -> None:
         self._runtime = runtime
         self._cell = weakref.ref(cell)
         self._plain = cell.props.kind.plain
@@ -268,7 +333,6 @@ class Worker:
         self.incarnation = cell.incarnation
         self.grace: TimerHandle | None = None
         self.turns = 0
-        self._bell: SimpleQueue[None] = SimpleQueue()
         self._lock = threading.Lock()
         self._over = False
         self._retired = False
@@ -284,7 +348,7 @@ class Worker:
         self._listening: asyncio.Future[None] | None = None
         """Settled by a ring while the loop of the thread runs between two turns."""
         self._finishing = finishing
-        self._thread: threading.Thread | None = None
+        self._thread = thread
 
     @property
     def cell(self) -> Cell | None:
@@ -293,17 +357,15 @@ class Worker:
 
     def start(self) -> None:
         """Begins to run."""
-        self._thread = threading.Thread(target=self._work, name=f"{NAME}:{self.path}", daemon=True)
-        self._thread.start()
+        self._thread.start(self)
 
     def join(self, timeout: float) -> None:
         """Waits for the thread to end, for at most `timeout` seconds."""
-        if self._thread is not None:
-            self._thread.join(timeout)
+        self._thread.join(timeout)
 
     def ring(self) -> None:
         """Has the thread take a turn."""
-        self._bell.put(None)
+        self._thread.ring()
         listening = self._listening
         if listening is not None:
             with contextlib.suppress(RuntimeError):  # the thread has ended meanwhile
@@ -373,45 +435,37 @@ class Worker:
         """Makes a task on the loop of the thread. In the thread."""
         return self._loop.get().create_task(coroutine, name=name)
 
-    def _work(self) -> None:
-        _local.worker = self
-        # A thread that was left behind may outlive its runtime: then it has no place to report its end.
-        with contextlib.suppress(RuntimeStopped):
-            try:
-                self._await_ring()
-                while self.take_turn():
-                    self._await_ring()
-            except RuntimeStopped:
-                raise
-            except BaseException as error:  # noqa: BLE001 - see LoopHost._drain
-                self._runtime.control_call(self._turn_failed, error)
-        self.close_loop()
-        self._finishing.pop(self, None)
+    def work(self) -> None:
+        """Takes a turn for every ring, until the incarnation is over. In the thread."""
+        while True:
+            self._listen()
+            self._thread.wait()
+            if not self._take_turn():
+                return
 
-    def close_loop(self) -> None:
-        """Closes the loop of the thread, if there is one."""
-        self._loop.close(self.path)
+    def close(self) -> None:
+        """Closes the loop of the thread, if there is one. Last of all, in the thread."""
+        try:
+            self._loop.close(self.path)
+        finally:
+            self._finishing.pop(self, None)
 
-    def _await_ring(self) -> None:
-        self.listen()
-        self._bell.get()
+    def turn_failed(self, error: BaseException) -> None:
+        """The runtime itself raised in a turn. In the thread. Raises `RuntimeStopped`."""
+        self._runtime.control_call(self._turn_failed, error)
 
-    def listen(self) -> None:
+    def _listen(self) -> None:
         """Runs the loop of the thread until the next ring, if tasks of the actor live there."""
         loop = self._loop.made
-        while loop is not None and not self._retired and self._has_tasks() and not self.is_rung():
+        while loop is not None and not self._retired and self._has_tasks() and not self._thread.is_rung():
             rung = self._listening = loop.create_future()
             try:
-                if not self.is_rung():
+                if not self._thread.is_rung():
                     loop.run_until_complete(asyncio.Task(_wait_for(rung), loop=loop))
             except BaseException as error:  # noqa: BLE001 - a callback of the user's has ended the loop, which goes on
                 self._runtime.escaped(error, owner_of(error) or Owner(), "a callback of the event loop")
             finally:
                 self._listening = None
-
-    def is_rung(self) -> bool:
-        """Whether a turn waits. In the thread."""
-        return not self._bell.empty()
 
     def _has_tasks(self) -> bool:
         cell = self._cell()
@@ -426,7 +480,7 @@ class Worker:
         if cell is not None and cell.incarnation == self.incarnation:
             self._runtime.turn_failed(cell, error)
 
-    def take_turn(self) -> bool:
+    def _take_turn(self) -> bool:
         """One turn of the cell, in the worker's own thread; returns whether there may be another one."""
         with self._lock:
             if self._retired:

@@ -23,7 +23,7 @@ from actors._core.mailbox import NO_MESSAGES, BoundedQueue, PriorityQueue, Queue
 from actors._core.messages import NOTICES
 from actors._core.observer import Moment
 from actors._core.outcomes import STOP_FOR_GOOD, kind_name
-from actors._peer.inside import BelowCell, LinkReply
+from actors._peer.inside import BelowCell, link_reply
 from actors._place.carrier import PeerLine
 from actors._place.codec import Codec, RefKey, importable
 from actors._place.outward import admit
@@ -266,7 +266,7 @@ class Below:
         envelope = RelayedEnvelope(
             message,
             None if sender is None else peer.cell_for(sender),
-            LinkReply(number, partial(self._reply, path)) if wants else None,
+            link_reply(number, partial(self._reply, path)) if wants else None,
             None if left is None else peer.runtime.now() + left,
             correlation_id,
         )

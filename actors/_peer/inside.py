@@ -12,6 +12,7 @@ from actors._core.observer import Observer
 from actors._core.possessions import WatchedName
 from actors._core.props import Props
 from actors._core.ref import ActorRef
+from actors._core.reply import CallbackReply
 from actors._core.watchers import Watchers
 from actors._peer.outside import OutsideCell
 from actors._runtime.registry import Registry
@@ -72,29 +73,11 @@ class NumberedEnvelope(Envelope):
     number: int
 
 
-class LinkReply:
-    """Sends the answer to the program. From any thread."""
-
-    __slots__ = ("_answer", "_done", "number")
-
-    def __init__(self, number: int, answer: Callable[[int, bool, Any], object]) -> None:
-        self.number = number
-        self._answer = answer
-        self._done = False
-
-    def done(self) -> bool:
-        """Whether it was answered. Whether the asker still waits is known in the program only."""
-        return self._done
-
-    def set_result(self, result: object, /) -> None:
-        """The actor answers."""
-        self._done = True
-        self._answer(self.number, True, result)
-
-    def set_exception(self, exception: BaseException, /) -> None:
-        """The actor fails."""
-        self._done = True
-        self._answer(self.number, False, exception)
+def link_reply(number: int, answer: Callable[[int, bool, Any], object]) -> CallbackReply:
+    """Sends the answer to the program. It is done when it was answered: whether the asker still waits is known in the
+    program only.
+    """
+    return CallbackReply(partial(answer, number, True), partial(answer, number, False))
 
 
 class InnerCell(Cell):

@@ -23,7 +23,7 @@ from actors._core.outcomes import dead_letter
 from actors._core.props import Props
 from actors._core.ref import ActorRef
 from actors._peer.below import Below
-from actors._peer.inside import InnerCell, LinkReply, NumberedEnvelope, PeerRuntime
+from actors._peer.inside import InnerCell, NumberedEnvelope, PeerRuntime, link_reply
 from actors._peer.observer import LinkLogHandler, PeerObserver
 from actors._peer.outside import OutsideCell
 from actors._place.carrier import VERSION, PeerLine
@@ -363,7 +363,7 @@ class PlacePeer:
         envelope = NumberedEnvelope(
             message,
             None if sender is None else self.cell_for(sender),
-            LinkReply(number, self.reply) if wants else None,
+            link_reply(number, self.reply) if wants else None,
             None if left is None else self.runtime.now() + left,
             correlation_id,
         )

@@ -15,6 +15,7 @@ from pykka.messages import _ActorStop
 from actors._core.current import current_cell
 from actors._core.envelope import Envelope, ReplyTo
 from actors._core.outcomes import settle_failure
+from actors._core.reply import CallbackReply
 
 if TYPE_CHECKING:
     from actors._core.cell import Cell
@@ -28,7 +29,7 @@ class CellInbox:
 
     def put(self, envelope: PykkaEnvelope[Any], /) -> None:
         """Takes an envelope of pykka's."""
-        reply = PykkaReply(envelope.reply_to) if envelope.reply_to is not None else None
+        reply = _reply_to(envelope.reply_to) if envelope.reply_to is not None else None
         if not isinstance(envelope.message, _ActorStop):
             self._cell.put(Envelope(envelope.message, current_cell(), reply))
             return
@@ -46,25 +47,9 @@ class CellInbox:
         return not len(self._cell.queue)
 
 
-class PykkaReply:
+def _reply_to(future: pykka.Future[Any]) -> CallbackReply:
     """A future of pykka's where the runtime expects a reply of its own."""
-
-    __slots__ = ("_done", "_future")
-
-    def __init__(self, future: pykka.Future[Any]) -> None:
-        self._future = future
-        self._done = False
-
-    def done(self) -> bool:
-        return self._done
-
-    def set_result(self, result: object, /) -> None:
-        self._done = True
-        self._future.set(result)
-
-    def set_exception(self, exception: BaseException, /) -> None:
-        self._done = True
-        self._future.set_exception((type(exception), exception, exception.__traceback__))
+    return CallbackReply(future.set, lambda error: future.set_exception((type(error), error, error.__traceback__)))
 
 
 def give_failure(reply: ReplyTo, error: Exception, path: str) -> None:

@@ -10,12 +10,15 @@ from enum import Enum
 from typing import Any, NamedTuple, TypeAlias, TypeVar
 
 from actors._core.handlers import MARK, HandlerFunction, best_match, message_types
+from actors._name import NAME
 from actors.errors import HandlerDefinitionError, StateMachineDefinitionError, UnknownState
 
 MachineState: TypeAlias = Enum | str
 """A state: a member of the machine's Enum, or one of the strings it lists."""
 
 M = TypeVar("M", bound=Callable[..., object])
+DURING, ENTERING = f"__{NAME}_during__", f"__{NAME}_entering__"
+"""The attributes of a method that hold its marks."""
 
 
 def during(*states: MachineState) -> Callable[[M], M]:
@@ -27,12 +30,12 @@ def during(*states: MachineState) -> Callable[[M], M]:
 
     def mark(method: M) -> M:
         frame = sys._getframe(1)
-        earlier = getattr(method, "__letitcrash_during__", _During((), (), None))
+        earlier = getattr(method, DURING, _During((), (), None))
         try:
             made = _During((*earlier.states, *states), message_types(method, frame), None)
         except HandlerDefinitionError as error:
             made = _During((*earlier.states, *states), (), error.problem)
-        method.__letitcrash_during__ = made  # type: ignore[attr-defined]
+        setattr(method, DURING, made)
         return method
 
     return mark
@@ -45,8 +48,8 @@ def entering(*states: MachineState) -> Callable[[M], M]:
     """
 
     def mark(method: M) -> M:
-        earlier = getattr(method, "__letitcrash_entering__", ())
-        method.__letitcrash_entering__ = (*earlier, *states)  # type: ignore[attr-defined]
+        earlier = getattr(method, ENTERING, ())
+        setattr(method, ENTERING, (*earlier, *states))
         return method
 
     return mark
@@ -237,8 +240,8 @@ def _marked(machine: type[Any]) -> list[_Marks]:
     for base in machine.__mro__:
         for name, member in vars(base).items():
             handled: tuple[type, ...] = getattr(member, MARK, ())
-            within: _During | None = getattr(member, "__letitcrash_during__", None)
-            entered: tuple[MachineState, ...] | None = getattr(member, "__letitcrash_entering__", None)
+            within: _During | None = getattr(member, DURING, None)
+            entered: tuple[MachineState, ...] | None = getattr(member, ENTERING, None)
             if handled or within is not None or entered is not None:
                 found.setdefault(name, _Marks(name, base, handled, within, entered))
     order = {base: place for place, base in enumerate(reversed(machine.__mro__))}

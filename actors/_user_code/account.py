@@ -15,6 +15,7 @@ from pathlib import Path
 from types import FrameType, TracebackType
 from typing import Any
 
+from actors._name import PACKAGES
 from actors._user_code.text import (
     LONGEST,
     TEXT,
@@ -52,7 +53,7 @@ _CONTEXT = "During handling of the above exception, another exception occurred:"
 _HOME = Path(__file__).parents[2]
 _INTERNAL = (
     "<frozen",
-    *(f"{_HOME / name}{os.sep}" for name in ("letitcrash", "actors", "supervisors", "teams")),
+    *(f"{_HOME / name}{os.sep}" for name in PACKAGES),
     *(sysconfig.get_path(each) + os.sep for each in ("stdlib", "platstdlib", "purelib", "platlib")),
 )
 

@@ -232,4 +232,14 @@ if not TYPE_CHECKING:
             ],
             "actors.testing.faults": ["faults"],
         },
+        needs={
+            "greenlet": [
+                "actors.testing._report.oracles",
+                "actors.testing._search.machine",
+                "actors.testing._search.simulate",
+                "actors.testing._sim.workload",
+                "actors.testing._simulation",
+            ],
+            "hypothesis": ["actors.testing._search.machine"],
+        },
     )

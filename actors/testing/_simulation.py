@@ -305,17 +305,11 @@ class Simulation:
 
     # Starting things
 
-    @overload
-    def start(self, tree: TreeOf[R]) -> R: ...
+    def start(self, tree: TreeOf[R]) -> R:
+        """Starts a tree, which is the spec of a supervisor or of a child, and returns the ref of its root when it is
+        up. `as_tree` makes the spec of a class, a coroutine function or the path of a file.
 
-    @overload
-    def start(self, tree: Any) -> Any: ...
-
-    def start(self, tree: Any) -> Any:
-        """Starts a tree (a spec, an actor class, or the path of a tree file) and returns the ref of its root when it is
-        up.
-
-        Raises the errors of `supervisors.start`: `SpecError`, `StartFailed`.
+        Raises what the start of the tree raises, such as `ChildStartError`; `WrongUse` if it is not a tree.
         """
         try:
             return start_tree(tree, self.runtime)

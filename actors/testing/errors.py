@@ -37,7 +37,7 @@ class BadFaultPlan(SimulationError, ValueError):
 
 
 class WrongUse(SimulationError, TypeError):
-    """`@simulate`, `@example` or a fixture of the plugin is used in a way that cannot work."""
+    """`@simulate`, `@example`, `sim.start` or a fixture of the plugin is used in a way that cannot work."""
 
 
 class NotDeterministic(SimulationError):

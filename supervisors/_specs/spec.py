@@ -55,6 +55,7 @@ from supervisors.errors import SpecError, SpecFault
 if TYPE_CHECKING:
     from typing_extensions import TypeVar
 
+    from actors.spi import Runtime
     from supervisors._supervisor.ref import SupervisorRef
 
 OnLimit = Literal["drop", "escalate"]
@@ -118,6 +119,14 @@ class BaseSpec(BaseModel):
     def dropped_at_limit(self) -> bool:
         """Whether it alone is given up when the budget is spent, and not its supervisor (supervision rule 9)."""
         raise NotImplementedError
+
+    def start_in(self, runtime: Runtime) -> SupervisorRef:
+        """Starts the tree of this spec in a runtime, as `start` does, and returns the ref of its root when it is up.
+        The runtime stops it at its own end. A simulation calls this. Raises what entering `start` raises.
+        """
+        from supervisors._supervisor.start import start
+
+        return start(self, runtime).__enter__()  # type: ignore[arg-type]
 
     def renamed(self, id: str) -> Self:
         """The same under another id."""
@@ -280,6 +289,8 @@ if TYPE_CHECKING:
 
     class _SpecWithRef(BaseSpec, Generic[Ref_co]):
         """For a type checker, the parameter of `SupervisorSpec`."""
+
+        def start_in(self, runtime: Runtime) -> Ref_co: ...
 else:
     Ref_co = None
 

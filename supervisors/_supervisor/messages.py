@@ -53,11 +53,6 @@ class AdoptSpec(NamedTuple):
 
     spec: SupervisorSpec
 
-    @property
-    def observed_as(self) -> str:
-        """The name under which a simulation notes it."""
-        return "adopted"
-
 
 class WhichChildren(NamedTuple):
     """List the children."""
@@ -93,11 +88,6 @@ class Due(NamedTuple):
     """A timer of the engine has fired."""
 
     token: int
-
-    @property
-    def observed_as(self) -> str:
-        """The name under which a simulation notes it."""
-        return "due"
 
 
 class Failure(Record):

@@ -66,4 +66,16 @@ if not TYPE_CHECKING:
             ],
             "supervisors.testing._trial": ["Line", "Trial", "watch"],
         },
+        needs={
+            "greenlet": [
+                "supervisors.testing._errors",
+                "supervisors.testing._hostile",
+                "supervisors.testing._hostile_worlds",
+                "supervisors.testing._puppet",
+                "supervisors.testing._reference",
+                "supervisors.testing._strategies",
+                "supervisors.testing._trial",
+            ],
+            "hypothesis": ["supervisors.testing._strategies"],
+        },
     )

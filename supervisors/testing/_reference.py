@@ -10,8 +10,9 @@ from actors.spi import Crashed, ExitReason, Killed, Shutdown
 from actors.testing import spi as seen
 from actors.testing.spi import StartTimeout
 from supervisors._specs.spec import ChildSpec, SupervisorSpec
-from supervisors._supervisor.messages import CountChildren, WhichChildren
+from supervisors._supervisor.messages import AdoptSpec, CountChildren, WhichChildren
 from supervisors.errors import ChildStartError
+from supervisors.events import BackingOff
 from supervisors.testing._delays import ROUNDING
 from supervisors.testing._errors import ReferenceDisagreement
 from supervisors.testing._member import Life, ModelChild
@@ -306,17 +307,17 @@ class Reference:
             case "stop_order":
                 model.told_to_stop(reason)
 
-    def _adopted(self, one: seen.Adopted) -> None:
-        model = self.models.get(one.path)
-        if model is not None and model.mode is not Mode.OVER and isinstance(one.spec, SupervisorSpec):
+    def _adopted(self, one: seen.OtherNoticed) -> None:
+        model, message = self.models.get(one.path), one.message
+        if model is not None and model.mode is not Mode.OVER and isinstance(message, AdoptSpec):
             self.judged["settings"] += 1
-            adopted(model, one.spec)
+            adopted(model, message.spec)
 
-    def _backed_off(self, one: seen.BackedOff) -> None:
-        model = self.models.get(one.path)
-        if model is not None and model.mode is not Mode.OVER:
+    def _backed_off(self, one: seen.Noted) -> None:
+        model, event = self.models.get(one.path), one.event
+        if model is not None and model.mode is not Mode.OVER and isinstance(event, BackingOff):
             self.judged["delays"] += 1
-            model.backed_off(one.child, one.attempt, one.delay, one.until)
+            model.backed_off(event.child, event.attempt, event.delay, event.until)
 
     def _sent(self, one: seen.Sent) -> None:
         if one.message_type == "_ActorStop":
@@ -375,8 +376,8 @@ _LOOKS: dict[type[Any], Callable[[Reference, Any], None]] = {
     seen.Handled: Reference._done,
     seen.Healthy: Reference._says_healthy,
     seen.Noticed: Reference._noticed,
-    seen.Adopted: Reference._adopted,
-    seen.BackedOff: Reference._backed_off,
+    seen.OtherNoticed: Reference._adopted,
+    seen.Noted: Reference._backed_off,
     seen.Sent: Reference._sent,
     seen.ApiRequest: Reference._request,
     seen.ApiAnswer: Reference._answer,

@@ -31,6 +31,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.exc import ArgumentError, DBAPIError, SQLAlchemyError
 
+from actors.spi import NAME
 from teams._journal import lease as leases
 from teams._journal.decide import Head, Heads, Write, begun, decide, transacted
 from teams._journal.errors import NotStorable, StoreAway, StoreRefused, without_password
@@ -185,7 +186,7 @@ class SqlStore:
             raise self._refused(f"it is damaged: {VERSION_TABLE} has {len(found)} rows, not 1. Restore a copy")
         if found[0] not in REVISIONS:
             why = (
-                f"it is of a newer version of letitcrash (revision {found[0]}, this one knows up to {REVISIONS[-1]}). "
+                f"it is of a newer version of {NAME} (revision {found[0]}, this one knows up to {REVISIONS[-1]}). "
                 "Install that version, or name another store"
             )
             raise self._refused(why)

@@ -37,14 +37,15 @@ from sqlalchemy import (
 )
 from sqlalchemy.exc import DataError, DBAPIError
 
-from teams._journal.sql_tables import APPLICATION_ID, METADATA, VERSION_TABLE
+from actors.spi import NAME
+from teams._journal.sql_tables import APPLICATION_ID, METADATA, STORED_NAME, VERSION_TABLE
 from teams._journal.store import Durability
 
 Cells: TypeAlias = Sequence[object]
 
 BUSY: Final = 10
 """Seconds that a statement waits for a lock of another process."""
-_CHANNEL: Final = "letitcrash"
+_CHANNEL: Final = STORED_NAME
 _VACUUM: Final = 2000
 """The most pages that are given back after a purge, so that it ends soon."""
 
@@ -312,7 +313,7 @@ class Postgres:
             "connect_timeout": 10,
             "tcp_user_timeout": 30_000,
             "prepare_threshold": None,
-            "application_name": "letitcrash",
+            "application_name": NAME,
         }
         arguments = {name: value for name, value in arguments.items() if name not in url.query}
         engine = create_engine(url, poolclass=NullPool, connect_args=arguments, isolation_level="AUTOCOMMIT")

@@ -21,7 +21,11 @@ from sqlalchemy import (
 
 REVISIONS: Final = ("0001", "0002", "0003", "0004")
 """The migrations this code knows, oldest first. A database of another revision is newer than the code."""
-VERSION_TABLE: Final = "letitcrash_version"
+STORED_NAME: Final = "letitcrash"
+"""In every database that exists: the table of the version begins with it, and engines of all versions wake each other
+by this channel. It stays if the project gets another name.
+"""
+VERSION_TABLE: Final = f"{STORED_NAME}_version"
 APPLICATION_ID: Final = 0x4C495443
 """Of an SQLite file: `LITC`."""
 

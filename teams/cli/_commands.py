@@ -18,7 +18,7 @@ from typer.core import TyperGroup
 from actors._user_code.text import printable
 from actors.spi import NAME, TEXT, described
 
-GROUP = "letitcrash.commands"
+GROUP = f"{NAME}.commands"
 REFUSED = 2
 
 

@@ -1,6 +1,6 @@
 """Durable workflows: runs that survive the death of their process.
 
-`workflow(...)` makes a workflow of the steps that `do`, `in_team`, `nested`, `wait`, `ask`, `sleep` and
+`workflow(...)` makes a workflow of the steps that `do`, `in_team`, `nested`, `wait`, `ask`, `delay` and
 `continue_as_new` describe; a file or a mapping says the same. `engine(...)` is the tree that runs workflows and writes
 down what they do, so that another process goes on with them. A workflow is a pattern, too: a team plays it, in memory.
 """
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from teams.workflows._engine.ref import EngineRef, RunStatus, WorkflowRun
     from teams.workflows._engine.schedules import ScheduledSlot
     from teams.workflows._engine.stream import RunStream
-    from teams.workflows._graph.builder import ask, continue_as_new, do, in_team, nested, sleep, wait, workflow
+    from teams.workflows._graph.builder import ask, continue_as_new, delay, do, in_team, nested, wait, workflow
     from teams.workflows._graph.file import load_workflow, workflow_from
     from teams.workflows._graph.graph import Edge, Graph
     from teams.workflows._graph.node import Node, RoleStep
@@ -253,6 +253,7 @@ __all__ = [
     "at_least",
     "coded",
     "continue_as_new",
+    "delay",
     "do",
     "engine",
     "in_team",
@@ -265,7 +266,6 @@ __all__ = [
     "rule",
     "schedule",
     "scored",
-    "sleep",
     "subgraph",
     "wait",
     "workflow",
@@ -282,10 +282,10 @@ if not TYPE_CHECKING:
             "teams.workflows._graph.builder": [
                 "ask",
                 "continue_as_new",
+                "delay",
                 "do",
                 "in_team",
                 "nested",
-                "sleep",
                 "wait",
                 "workflow",
             ],
@@ -408,4 +408,5 @@ if not TYPE_CHECKING:
             ],
             "teams.workflows._tracing": ["WorkflowTracing"],
         },
+        needs={"opentelemetry": ["teams.workflows._tracing"]},
     )

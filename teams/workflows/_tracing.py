@@ -38,6 +38,9 @@ with needs_extra():
         set_span_in_context,
     )
 
+_RUN_ID, _RUN_LEFT, _RESUMED, _WAITING_FOR = (f"{NAME}.run.{each}" for each in ("id", "left", "resumed", "waiting_for"))
+_STEP, _CUT_OFF = f"{NAME}.step", f"{NAME}.step.cut_off"
+"""The attributes of our own. Like the names of metrics they begin with the name of the project."""
 TEXT = 1_000
 """Characters of the text of an error."""
 
@@ -83,7 +86,7 @@ class WorkflowTracing:
         with self._lock:
             awake, self._awake = self._awake, {}
         for each in awake.values():
-            self._end(each, self._runtime.now(), {"letitcrash.run.left": "closed"})
+            self._end(each, self._runtime.now(), {_RUN_LEFT: "closed"})
 
     def __enter__(self) -> Self:
         return self
@@ -103,16 +106,16 @@ class WorkflowTracing:
                 case RunEnded(run=run, error=error):
                     self._leave(run, event.at, {}, error)
                 case RunBlocked(run=run, error=error) | RunLost(run=run, error=error):
-                    self._leave(run, event.at, {"letitcrash.run.left": event.name}, error)
+                    self._leave(run, event.at, {_RUN_LEFT: event.name}, error)
                 case RunParked(run=run, waiting_for=what):
-                    said = {"letitcrash.run.left": event.name, "letitcrash.run.waiting_for": what}
+                    said = {_RUN_LEFT: event.name, _WAITING_FOR: what}
                     self._leave(run, event.at, said)
                 case RunPaused(run=run):
-                    self._leave(run, event.at, {"letitcrash.run.left": event.name})
+                    self._leave(run, event.at, {_RUN_LEFT: event.name})
                 case LeaseLost():
                     engine = event.path.rpartition("/")[0]
                     for run in [run for run, each in self._awake.items() if each.engine == engine]:
-                        self._leave(run, event.at, {"letitcrash.run.left": event.name})
+                        self._leave(run, event.at, {_RUN_LEFT: event.name})
                 case StepBegan():
                     self._begin_step(event)
                 case StepDone(run=run, step=step):
@@ -144,8 +147,8 @@ class WorkflowTracing:
             attributes={
                 "gen_ai.operation.name": "invoke_workflow",
                 "gen_ai.agent.name": event.pattern,
-                "letitcrash.run.id": event.run,
-                "letitcrash.run.resumed": first is not None,
+                _RUN_ID: event.run,
+                _RESUMED: first is not None,
             },
         )
         self._awake[event.run] = _Awake(engine, span, {})
@@ -166,7 +169,7 @@ class WorkflowTracing:
     def _end(self, awake: _Awake, at: float, attributes: Mapping[str, str], error: BaseException | None = None) -> None:
         when = self._nanoseconds(at)
         for step in awake.steps.values():
-            step.set_attribute("letitcrash.step.cut_off", True)
+            step.set_attribute(_CUT_OFF, True)
             step.end(when)
         awake.span.set_attributes(dict(attributes))
         _finish(awake.span, when, error)
@@ -191,8 +194,8 @@ class WorkflowTracing:
             attributes={
                 "gen_ai.operation.name": "invoke_agent",
                 "gen_ai.agent.name": event.target,
-                "letitcrash.run.id": event.run,
-                "letitcrash.step": event.step,
+                _RUN_ID: event.run,
+                _STEP: event.step,
             },
         )
 

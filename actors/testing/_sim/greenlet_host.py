@@ -8,9 +8,11 @@ the simulation and is not a global name of the user's.
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import TYPE_CHECKING
 
-from actors._hosts.thread import ThreadHost, Worker, _settle
+from actors._hosts.thread import ThreadHost, Worker, WorkerThread
+from actors.testing._sim.lanes import Lane
 from actors.testing._sim.strands import Strand, Strands
 
 if TYPE_CHECKING:
@@ -27,10 +29,10 @@ class GreenletHost(ThreadHost):
         super().__init__(runtime)
         self._program = program
         self._strands = strands
-        self.workers: dict[Strand, GreenletWorker] = {}
+        self.workers: dict[Strand, Worker] = {}
 
-    def make_worker(self, cell: Cell) -> Worker:
-        return GreenletWorker(self, self._strands, cell, self._finishing)
+    def make_thread(self, cell: Cell) -> WorkerThread:
+        return GreenletThread(self, self._strands, cell.attached.lane)
 
     def current(self) -> Worker | None:
         strand = self._strands.current
@@ -43,53 +45,43 @@ class GreenletHost(ThreadHost):
         """The simulation ends the greenlets that are left, and counts them first."""
 
 
-class GreenletWorker(Worker):
-    """The greenlet of one incarnation. It takes one turn, and gives way."""
+class GreenletThread:
+    """The greenlet of one incarnation. The worker takes one turn, and gives way."""
 
-    def __init__(self, host: GreenletHost, strands: Strands, cell: Cell, finishing: dict[Worker, None]) -> None:
-        super().__init__(cell.runtime, cell, finishing)
+    def __init__(self, host: GreenletHost, strands: Strands, lane: Lane) -> None:
         self._host = host
         self._strands = strands
-        self._lane = cell.attached.lane
+        self._lane = lane
         self._strand: Strand | None = None
         self._rings = 0
         self._waits = False
 
-    def start(self) -> None:
-        self._strand = self._strands.start(self._work, self._lane, f"{self.path} #{self.incarnation}")
-        self._host.workers[self._strand] = self
+    def start(self, worker: Worker) -> None:
+        self._strand = self._strands.start(
+            partial(self._run, worker), self._lane, f"{worker.path} #{worker.incarnation}"
+        )
+        self._host.workers[self._strand] = worker
+
+    def _run(self, worker: Worker) -> None:
+        try:
+            worker.work()
+        finally:
+            try:
+                worker.close()
+            finally:
+                if self._strand is not None:
+                    del self._host.workers[self._strand]
 
     def ring(self) -> None:
         self._rings += 1
-        listening = self._listening
         if self._waits and self._strand is not None:
             self._waits = False
             self._strands.resume(self._strand)
-        elif listening is not None:
-            listening.get_loop().call_soon_threadsafe(_settle, listening)
-
-    def join(self, timeout: float) -> None:
-        """A greenlet ends when its lane is chosen; nothing waits for it."""
-
-    def _work(self) -> None:
-        try:
-            self._await_ring()
-            while self.take_turn():
-                self._await_ring()
-        finally:
-            try:
-                self.close_loop()
-            finally:
-                self._finishing.pop(self, None)
-                if self._strand is not None:
-                    del self._host.workers[self._strand]
 
     def is_rung(self) -> bool:
         return self._rings > 0
 
-    def _await_ring(self) -> None:
-        if not self._rings:
-            self.listen()
+    def wait(self) -> None:
         if self._rings:
             # More turns wait: they go behind what became ready meanwhile.
             assert self._strand is not None
@@ -98,3 +90,6 @@ class GreenletWorker(Worker):
             self._waits = True
         self._strands.leave()
         self._rings -= 1
+
+    def join(self, timeout: float) -> None:
+        """A greenlet ends when its lane is chosen; nothing waits for it."""

@@ -19,7 +19,7 @@ from actors._hosts.loop import LoopHost
 from actors._peer.inside import InnerPeer, NumberedEnvelope, PeerRuntime
 from actors._peer.observer import PeerObserver
 from actors._runtime.runtime import _running
-from actors.events import EventStream, LifecycleEvent, Subscription
+from actors.events import EventStream
 from actors.testing._sim.greenlet_host import GreenletHost
 from actors.testing._sim.injector import IN_HANDLER
 from actors.testing._sim.observer import IN_PROCESS, STARTS, STOPS, faulty, with_raising
@@ -60,14 +60,6 @@ class InsideLoopHost(LoopHost):
         self._thread = 0  # each caller is another thread: the loop is woken
 
 
-class InsideEvents(EventStream):
-    """The events of a simulated process. A sink in which the process ends has not failed."""
-
-    def _report(self, subscription: Subscription, event: LifecycleEvent, error: BaseException) -> None:
-        if not isinstance(error, GreenletExit):
-            super()._report(subscription, event, error)
-
-
 class SimPeerRuntime(PeerRuntime):
     """The runtime of one actor in a simulated process."""
 
@@ -83,7 +75,8 @@ class SimPeerRuntime(PeerRuntime):
             random=random.Random(f"{program.seed} {program.numbered('process')}"),
             **options,
         )
-        self.events = InsideEvents(self.watch_messages)
+        # A sink in which the process ends has not failed.
+        self.events = EventStream(self.watch_messages, unreported=(GreenletExit,))
         self.program = program
         self.strands = program.strands
         self.park = program.park

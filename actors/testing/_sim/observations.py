@@ -1,8 +1,8 @@
 """The observations of a simulation, from which its oracles judge.
 
 A record is taken where a thing happens (the life of a cell, its queue, its replies, the events of the runtime), and not
-from the decisions that a supervisor reports. The one exception is a delay with jitter, which only the supervisor knows:
-`BackedOff` and `Noted` carry the supervisor's own events.
+from the decisions that a supervisor reports. What only the supervisor knows, such as a delay with jitter, is in its own
+events and messages: `Noted` and `OtherNoticed` carry them as they are, for the layer that knows their types.
 
 Every record begins with `at` (virtual seconds) and `step` (how many scheduling decisions were made before). `path` is
 the actor that the record is about. `number` identifies a message within one run; it is the same from `Sent` to the end
@@ -139,22 +139,23 @@ class Noticed(NamedTuple):
     path: str
     """The supervisor."""
     notice: str
-    """started, declined, start_failed, exited, due (a timer of its own) or stop_order."""
+    """started, declined, start_failed, exited or stop_order."""
     child: str | None
-    """The id of the child; `None` for `due` and `stop_order`."""
+    """The id of the child; `None` for `stop_order`."""
     incarnation: int
     """The child's; 0 where there is none."""
     reason: ExitReason | None
     """Of an exit, a failed start or an order to stop."""
 
 
-class Adopted(NamedTuple):
-    """A supervisor begins to handle the word of its own supervisor that it has this spec from now on."""
+class OtherNoticed(NamedTuple):
+    """A supervisor begins to handle any other message of its system lane, such as one of its own timers."""
 
     at: float
     step: int
     path: str
-    spec: object
+    """The supervisor."""
+    message: object
 
 
 class ApiRequest(NamedTuple):
@@ -180,30 +181,15 @@ class ApiAnswer(NamedTuple):
     error: BaseException | None
 
 
-class BackedOff(NamedTuple):
-    """A supervisor says that a restart waits until `until`; the delay holds jitter, so that only it knows."""
-
-    at: float
-    step: int
-    path: str
-    """The supervisor."""
-    child: str
-    incarnation: int
-    attempt: int
-    delay: float
-    until: float
-
-
 class Noted(NamedTuple):
-    """Any other event of a supervisor about a child (`GaveUp`, `Dropped`, `AutoShutdown`, ...), by the name of its
-    class.
-    """
+    """An event of a supervisor about a child (`BackingOff`, `GaveUp`, `Dropped`, `AutoShutdown`, ...)."""
 
     at: float
     step: int
     path: str
     """The supervisor."""
     name: str
+    """The class of the event."""
     child: str
     event: object
 
@@ -312,10 +298,9 @@ Observation = (
     | Closed
     | Abandoned
     | Noticed
-    | Adopted
+    | OtherNoticed
     | ApiRequest
     | ApiAnswer
-    | BackedOff
     | Noted
     | Sent
     | Taken

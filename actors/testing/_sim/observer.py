@@ -200,11 +200,8 @@ class SimObserver:
             case StopOrder():
                 name, reason = "stop_order", message.reason
             case _:
-                name = getattr(message, "observed_as", "")
-                if name == "adopted":
-                    self._runtime.journal.note(seen.Adopted, cell.path, message.spec)  # type: ignore[attr-defined]
-                if name in ("", "adopted"):
-                    return
+                self._runtime.journal.note(seen.OtherNoticed, cell.path, message)
+                return
         self._runtime.journal.note(seen.Noticed, cell.path, name, child, incarnation, reason)
 
     # Arrivals

@@ -233,14 +233,9 @@ class SimRuntime(Runtime):
         return self.loop.failure is not None or (path != self.name and where.startswith(("task ", "a callback ")))
 
     def _supervision(self, event: Any, child: str) -> None:
-        """An event of a supervisor, whose types this package does not know: one that says how it is observed."""
+        """An event of a supervisor, whose types this package does not know."""
         supervisor = event.path.rpartition("/")[0] if event.path.endswith(f"/{child}") else event.path
-        if getattr(event, "observed_as", "") == "backed_off":
-            self.journal.note(
-                seen.BackedOff, supervisor, child, event.incarnation, event.attempt, event.delay, event.until
-            )
-        else:
-            self.journal.note(seen.Noted, supervisor, type(event).__name__, child, event)
+        self.journal.note(seen.Noted, supervisor, type(event).__name__, child, event)
 
 
 def _settle(future: asyncio.Future[Any], result: object, error: BaseException | None) -> None:

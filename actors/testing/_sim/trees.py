@@ -1,25 +1,34 @@
-"""Starting trees. The layer above is looked up when a tree is started, and only then: `actors` does not import
-`supervisors`.
-"""
+"""Starting trees. A tree says itself how it is started: no module of `actors` knows what trees are made of."""
 
 from __future__ import annotations
 
-from importlib import import_module
-from typing import Any, Protocol, TypeVar
+from typing import TYPE_CHECKING, Protocol, TypeVar, runtime_checkable
 
-from actors.testing._sim.runtime import SimRuntime
+from actors.testing._sim.shown import shown
+from actors.testing.errors import WrongUse
+
+if TYPE_CHECKING:
+    from actors._runtime.runtime import Runtime
 
 R_co = TypeVar("R_co", covariant=True)
 
 
+@runtime_checkable
 class TreeOf(Protocol[R_co]):
-    """For a type checker: a spec of a supervisor, which says the class of the ref of its root."""
+    """A tree, such as the spec of a supervisor or of a child. `R_co` is the class of the ref of its root."""
 
-    @property
-    def ref_class(self) -> type[R_co]:
-        """The class of the ref of the root."""
+    def start_in(self, runtime: Runtime) -> R_co:
+        """Starts the tree in a runtime, which stops it at its own end, and returns the ref of the root when it is up.
+        Raises what the start raised.
+        """
+        ...
 
 
-def start_tree(tree: Any, runtime: SimRuntime) -> Any:
-    """Starts a tree in the runtime and returns the ref of its root. Raises what `supervisors.start` raises."""
-    return import_module("supervisors").start(tree, runtime=runtime).__enter__()
+def start_tree(tree: TreeOf[R_co], runtime: Runtime) -> R_co:
+    """Starts a tree and returns the ref of its root. Raises `WrongUse` if it is not one, and what its start raises."""
+    if isinstance(tree, type) or not isinstance(tree, TreeOf):
+        raise WrongUse(
+            f"sim.start(): a tree is the spec of a supervisor or of a child, got {shown(tree)}. Give it "
+            "what `as_tree()` makes of a class, a coroutine function or the path of a file"
+        )
+    return tree.start_in(runtime)

@@ -255,7 +255,7 @@ def ask(
 
 
 @builder("step {id!r}", StepOptions, _OF_WORK)
-def sleep(id: str, seconds: float | None = None, *, until: str | None = None, **options: Unpack[StepOptions]) -> Node:
+def delay(id: str, seconds: float | None = None, *, until: str | None = None, **options: Unpack[StepOptions]) -> Node:
     """A step that waits, also while no process runs. Raises SpecError with all faults at once.
 
     Args:
@@ -319,7 +319,7 @@ def workflow(
 
     Args:
         name: Its name for the engine.
-        steps: What `do`, `in_team`, `nested`, `wait`, `ask`, `sleep` and `continue_as_new` return.
+        steps: What `do`, `in_team`, `nested`, `wait`, `ask`, `delay` and `continue_as_new` return.
         tasks: Steps of a DAG, in place of `steps`. Default: ().
         input: The type of the input of a run, which is checked before anything is stored. None: any JSON value.
             Default: None.

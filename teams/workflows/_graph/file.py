@@ -49,7 +49,7 @@ from teams._members.priority import Priority
 from teams._members.target import pool
 from teams._runs.pattern import Target
 from teams.resilience import Retry, retry
-from teams.workflows._graph.builder import ask, continue_as_new, do, in_team, nested, sleep, wait, workflow
+from teams.workflows._graph.builder import ask, continue_as_new, delay, do, in_team, nested, wait, workflow
 from teams.workflows._graph.node import CallFunction, Node
 from teams.workflows._graph.workflow import Workflow
 from teams.workflows._quality.domain import Criterion, QualityDomain, at_least, domain_of
@@ -356,7 +356,7 @@ _KEYS = {"when": "condition", "after": "dependencies", "signal": "wait", "questi
 
 
 def _nap(id: str, value: float | str, **options: Any) -> Node:
-    return sleep(id, until=value, **options) if isinstance(value, str) else sleep(id, value, **options)
+    return delay(id, until=value, **options) if isinstance(value, str) else delay(id, value, **options)
 
 
 def _domain(name: Any, criteria: Mapping[str, Criterion | float]) -> QualityDomain:

@@ -76,4 +76,14 @@ if not TYPE_CHECKING:
             "teams.workflows.testing._strategies": ["disk_faults", "sketches", "worlds"],
             "teams.workflows.testing._world": ["EngineLine", "WorldOutcome", "World"],
         },
+        needs={
+            "greenlet": [
+                "teams.workflows.testing._disk",
+                "teams.workflows.testing._errors",
+                "teams.workflows.testing._faults",
+                "teams.workflows.testing._processes",
+                "teams.workflows.testing._strategies",
+                "teams.workflows.testing._world",
+            ]
+        },
     )

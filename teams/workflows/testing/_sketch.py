@@ -122,7 +122,7 @@ def _node(piece: Piece, after: tuple[str, ...]) -> Node:
         options["when"] = "$input.never"
     match piece.kind:
         case "sleep":
-            return builder.sleep(piece.id, piece.seconds, **options)
+            return builder.delay(piece.id, piece.seconds, **options)
         case "wait":
             return builder.wait(piece.id, f"signal-{piece.id}", **options)
         case "ask":

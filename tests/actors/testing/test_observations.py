@@ -8,6 +8,8 @@ from actors import Actor, IgnoreStart
 from actors.testing import Crash, FaultPlan, Simulation, simulation
 from actors.testing._sim import observations as seen
 from supervisors import child, supervisor
+from supervisors._supervisor.messages import Due
+from supervisors.events import BackingOff
 from tests.actors.testing.cast import Counter, Echo, counters
 
 
@@ -41,9 +43,9 @@ def test_a_supervisor_is_seen_when_it_hears_and_not_when_it_happened() -> None:
     heard = next(each for each in of(sim, seen.Noticed) if each.notice == "exited")
     assert (heard.path, heard.child, heard.incarnation, heard.reason) == ("root", "a", 1, exited.reason)
     assert heard.step > exited.step
-    backed_off = of(sim, seen.BackedOff)[0]
-    due = next(each for each in of(sim, seen.Noticed) if each.notice == "due")
-    assert due.at == backed_off.until == backed_off.at + backed_off.delay
+    backed_off = next(each for each in of(sim, seen.Noted) if isinstance(each.event, BackingOff))
+    due = next(each for each in of(sim, seen.OtherNoticed) if isinstance(each.message, Due))
+    assert due.at == backed_off.event.until == backed_off.at + backed_off.event.delay
     assert of(sim, seen.Starting)[-1].at == due.at
 
 

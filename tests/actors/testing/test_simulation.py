@@ -30,10 +30,11 @@ from actors.testing import (
     Simulation,
     SimulationError,
     Strategy,
+    WrongUse,
     portfolio,
     simulation,
 )
-from supervisors import ChildStartError, child, supervisor
+from supervisors import ChildStartError, SupervisorSpec, as_tree, child, supervisor
 from tests.actors.testing.cast import (
     Blocking,
     Counter,
@@ -64,7 +65,7 @@ def test_time_passes_only_where_something_waits_for_it() -> None:
 
 
 def test_a_tree_starts_and_its_children_are_found() -> None:
-    """`start` takes what `supervisors.start` takes and returns the root when it is up."""
+    """`start` returns the root when it is up."""
     with simulation() as sim:
         root = sim.start(counters("a", "b"))
         assert root.child("a").ask("x") == 1
@@ -80,6 +81,26 @@ def test_a_tree_that_does_not_start_raises_what_start_raises() -> None:
 
     with simulation() as sim, pytest.raises(ChildStartError, match="no database"):
         sim.start(supervisor("root", child("broken", Broken)))
+
+
+@pytest.mark.parametrize("tree", ["tree.toml", Counter, SupervisorSpec, None], ids=str)
+def test_what_is_not_the_spec_of_a_tree_is_refused_by_its_name(tree: Any) -> None:
+    """A simulation knows nothing of files and classes: `as_tree` makes a spec of them."""
+    with simulation() as sim, pytest.raises(WrongUse, match=r"sim\.start\(\): a tree is .*as_tree\(\)"):
+        sim.start(tree)
+
+
+def test_the_spec_of_a_child_is_a_tree_of_its_own() -> None:
+    """As for `start`: the only child of a supervisor `root`."""
+    with simulation() as sim:
+        assert sim.start(child("a", Counter)).child("a").is_alive()
+        assert sim.start(supervisor("other", child("b", Counter))).child("b").is_alive()
+
+
+def test_what_as_tree_makes_of_a_class_starts_in_a_simulation() -> None:
+    """The way of what is not a spec yet."""
+    with simulation() as sim:
+        assert sim.start(as_tree(Counter)).child("counter").is_alive()
 
 
 def test_run_ends_at_its_time() -> None:

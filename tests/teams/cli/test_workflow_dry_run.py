@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from teams.cli._workflow_dry import DryRun, dry_run
-from teams.workflows import RoleStep, ask, continue_as_new, do, in_team, nested, quality, sleep, wait, workflow
+from teams.workflows import RoleStep, ask, continue_as_new, delay, do, in_team, nested, quality, wait, workflow
 from teams.workflows._graph.workflow import Workflow
 from tests.teams.cli.workflows import INPUT, Letitcrash, folder, letitcrash, no_store
 
@@ -71,7 +71,7 @@ def test_every_kind_of_step_has_a_stub() -> None:
         "all",
         do("call", never),
         wait("paid", "paid"),
-        sleep("nap", 3600),
+        delay("nap", 3600),
         ask("sure", "Is ${call} fine?"),
         in_team("group", "team", [RoleStep("role", "act")]),
         do("undone", never, undo=never, retry=3, timeout=1, effects="at_most_once"),

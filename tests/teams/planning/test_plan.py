@@ -17,7 +17,7 @@ from teams.planning import (
     plan,
     schedule_picture,
 )
-from teams.workflows import CircularDependency, Workflow, ask, do, quality, sleep, workflow, workflow_from
+from teams.workflows import CircularDependency, Workflow, ask, delay, do, quality, workflow, workflow_from
 
 
 def step(id: str, seconds: object, *after: str, agent: str | None = None, **metadata: object) -> object:
@@ -186,7 +186,7 @@ def test_durations_that_do_not_add_up_to_a_number_are_a_fault(long: object, coun
 def test_a_sleep_longer_than_any_is_planned_as_long_as_it_takes(
     drawing: Literal["text", "mermaid"], long: float
 ) -> None:
-    planned = plan(workflow("flow", sleep("long", long), sleep("again", long)))
+    planned = plan(workflow("flow", delay("long", long), delay("again", long)))
     assert planned.estimated_scheduled_time == 2e12
     assert "again" in schedule_picture(planned, drawing)
 

@@ -14,7 +14,7 @@ from prometheus_client import CollectorRegistry, generate_latest
 from actors.testing import Simulation, simulation
 from teams import TeamRef, member, team
 from teams._journal.memory import MemoryRunStore, Tables
-from teams.workflows import EngineRef, RunFailure, WorkflowMetrics, do, engine, schedule, sleep, wait, workflow
+from teams.workflows import EngineRef, RunFailure, WorkflowMetrics, delay, do, engine, schedule, wait, workflow
 
 
 async def work(seconds: Any) -> Any:
@@ -150,5 +150,5 @@ def test_runs_of_teams_are_not_counted() -> None:
     with measured() as m:
         crew = m.sim.start(team("crew", member("worker", work)))
         assert isinstance(crew, TeamRef)
-        crew.play(workflow("one", do("a", "worker"), sleep("rest", 1)), 1.0).get()
+        crew.play(workflow("one", do("a", "worker"), delay("rest", 1)), 1.0).get()
         assert m.value("runs_total", engine="crew", workflow="one", outcome="done") is None

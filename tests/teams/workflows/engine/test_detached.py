@@ -18,12 +18,12 @@ from teams.workflows import (
     NeedsEngine,
     WorkflowContext,
     coded,
+    delay,
     do,
     engine,
     nested,
     picture,
     quality,
-    sleep,
     wait,
     workflow,
     workflow_from,
@@ -42,7 +42,7 @@ async def work(value: Any) -> Any:
 
 
 worker = member("worker", work)
-side = workflow("side", sleep("nap", 30), do("send", "worker", input="$input"))
+side = workflow("side", delay("nap", 30), do("send", "worker", input="$input"))
 main = workflow("main", nested("mail", "side", input={"to": "$input"}, detached=True), do("last", "worker"))
 
 

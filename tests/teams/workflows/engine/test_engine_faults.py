@@ -15,8 +15,8 @@ from teams.workflows import (
     RunBlocked,
     StoreBack,
     StoreLost,
+    delay,
     do,
-    sleep,
     wait,
     workflow,
 )
@@ -94,7 +94,7 @@ def test_another_process_goes_on_with_a_run_whose_process_died() -> None:
 
 
 def test_a_run_goes_on_when_its_engine_is_started_again(tmp_path: Path) -> None:
-    flow = workflow("flow", do("a", "a"), sleep("nap", 100.0), do("b", "b", input="$a"))
+    flow = workflow("flow", do("a", "a"), delay("nap", 100.0), do("b", "b", input="$a"))
     with played_on_sqlite(tmp_path, a, b, flow) as scene:
         run = scene.start("flow", [])
         scene.sim.advance(10.0)

@@ -28,9 +28,9 @@ from teams.workflows import (
     RunFailure,
     WorkflowContext,
     coded,
+    delay,
     do,
     engine,
-    sleep,
     wait,
     workflow,
 )
@@ -100,7 +100,7 @@ def test_a_paused_run_stays_paused_whatever_is_said_to_it(land: Played) -> None:
 
 
 def test_a_parked_run_can_be_paused(land: Played) -> None:
-    with land(workflow("flow", sleep("nap", 100.0), do("end", lambda _: "end"))) as scene:
+    with land(workflow("flow", delay("nap", 100.0), do("end", lambda _: "end"))) as scene:
         run = scene.start("flow")
         scene.sim.advance(10.0)
         assert scene.state(run) == "waiting"

@@ -18,8 +18,8 @@ from teams.workflows import (
     RunParked,
     RunTakenUp,
     ask,
+    delay,
     do,
-    sleep,
     wait,
     workflow,
 )
@@ -128,8 +128,8 @@ def test_waiting_for_people_does_not_count_as_time_of_the_run(land: Played) -> N
 
 
 def test_a_sleep_ends_after_its_seconds_and_at_its_time(land: Played) -> None:
-    flow = workflow("flow", sleep("nap", 100.0), do("a", "a"))
-    until = workflow("until", sleep("nap", until="$input"), do("a", "a", input=[]))
+    flow = workflow("flow", delay("nap", 100.0), do("a", "a"))
+    until = workflow("until", delay("nap", until="$input"), do("a", "a", input=[]))
     with land(a, flow, until) as scene:
         run = scene.start("flow", [])
         assert run.get() is None or run.get() == ["a"]
@@ -141,7 +141,7 @@ def test_a_sleep_ends_after_its_seconds_and_at_its_time(land: Played) -> None:
 @pytest.mark.parametrize("jump", [-600.0, 600.0])
 @pytest.mark.parametrize("long", [0.9, 100.0], ids=["awake", "parked"])
 def test_a_clock_that_is_set_makes_a_timer_late_and_never_early(jump: float, long: float) -> None:
-    flow = workflow("flow", sleep("nap", long), do("a", lambda _: "end"))
+    flow = workflow("flow", delay("nap", long), do("a", lambda _: "end"))
     with played(flow, default_timeout=None, plan=FaultPlan(ClockJump(at=0.5, seconds=jump))) as scene:
         began = scene.sim.runtime.clock.wall()
         run = scene.start("flow")
@@ -151,7 +151,7 @@ def test_a_clock_that_is_set_makes_a_timer_late_and_never_early(jump: float, lon
         assert scene.sim.now < long + abs(jump) + 5
 
 
-@pytest.mark.parametrize("step", [wait("x", "go"), ask("x", "Go?"), sleep("x", 200.0)], ids=["wait", "ask", "sleep"])
+@pytest.mark.parametrize("step", [wait("x", "go"), ask("x", "Go?"), delay("x", 200.0)], ids=["wait", "ask", "sleep"])
 def test_a_run_that_waits_for_long_has_no_actor(step: Any, land: Played) -> None:
     with land(a, workflow("flow", do("a", "a"), step), default_timeout=None) as scene:
         told: list[object] = []
@@ -186,7 +186,7 @@ def test_a_run_that_waits_for_long_has_no_actor(step: Any, land: Played) -> None
 
 
 def test_a_run_that_was_parked_is_parked_again_at_its_next_wait(land: Played) -> None:
-    flow = workflow("flow", wait("one", "one"), sleep("two", 100), ask("three", "Sure?"), do("last", lambda _: "end"))
+    flow = workflow("flow", wait("one", "one"), delay("two", 100), ask("three", "Sure?"), do("last", lambda _: "end"))
     with land(flow, default_timeout=None) as scene:
         run = scene.start("flow")
         scene.sim.advance(10)
@@ -212,7 +212,7 @@ def test_what_a_desk_that_died_would_have_parked_is_parked(at: float) -> None:
 
 
 def test_an_open_run_says_what_it_waits_for_and_since_when(land: Played) -> None:
-    flow = workflow("flow", do("a", lambda value: value), wait("paid", "paid"), sleep("nap", 100))
+    flow = workflow("flow", do("a", lambda value: value), wait("paid", "paid"), delay("nap", 100))
     with land(flow, max_concurrent_workflows=1) as scene:
         began = scene.sim.runtime.clock.wall()
         run = scene.start("flow", 1)
@@ -276,7 +276,7 @@ def test_a_parked_run_fails_when_its_time_is_up(land: Played) -> None:
 @pytest.mark.parametrize("long", [1e17, 1e308])
 def test_a_time_that_no_column_takes_is_the_longest_that_one_does(land: Played, long: float) -> None:
     """The run failed with an OverflowError when it came to the step, and again when it ended."""
-    flow = workflow("flow", sleep("long", long), timeout=long)
+    flow = workflow("flow", delay("long", long), timeout=long)
     with land(a, flow, workflow("brief", do("a", "a", input=[])), retain={"done": long}) as scene:
         run = scene.start("flow")
         scene.sim.advance(60.0)

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from teams import member
-from teams.workflows import NoSuchRun, NotStorable, RunFailure, WorkflowContext, ask, coded, do, sleep, wait, workflow
+from teams.workflows import NoSuchRun, NotStorable, RunFailure, WorkflowContext, ask, coded, delay, do, wait, workflow
 from teams.workflows._run import code
 from tests.teams.workflows.cast import played, played_on_sqlite
 
@@ -94,7 +94,7 @@ def test_a_run_ends_when_what_it_did_cannot_be_stored(tmp_path: Path, monkeypatc
 
 def test_a_run_whose_id_the_store_does_not_take_is_not_there(tmp_path: Path) -> None:
     """Guards the engine: one who waited for such a run cut short every look for runs."""
-    with played_on_sqlite(tmp_path, a, workflow("flow", sleep("nap", 30.0), do("a", "a", input=[]))) as scene:
+    with played_on_sqlite(tmp_path, a, workflow("flow", delay("nap", 30.0), do("a", "a", input=[]))) as scene:
         bad = scene.eng.workflow_run(SURROGATE)
         run = scene.start("flow")
         for ask_it in (bad.status, bad.history, bad.retry, partial(bad.answer, "a", 1), partial(bad.get, timeout=9)):

@@ -26,10 +26,10 @@ from teams.workflows import (
     SlotStarted,
     Workflow,
     WorkflowSchedule,
+    delay,
     do,
     engine,
     schedule,
-    sleep,
     workflow,
 )
 
@@ -45,7 +45,7 @@ def worker() -> Member:
 
 
 def flow(seconds: float | None = None) -> Workflow:
-    rest = [] if seconds is None else [sleep("rest", seconds)]
+    rest = [] if seconds is None else [delay("rest", seconds)]
     return workflow("w", do("a", "worker"), *rest)
 
 

@@ -29,12 +29,12 @@ from teams.workflows import (
     ask,
     at_least,
     continue_as_new,
+    delay,
     do,
     in_team,
     nested,
     quality,
     quality_domain,
-    sleep,
     wait,
     workflow,
     workflow_from,
@@ -149,8 +149,8 @@ def test_each_kind_of_target_is_a_kind_of_node() -> None:
     assert do("s", inner).what == nested("s", inner).what == Nested("inner", inner)
     assert nested("s", "inner").what == Nested("inner")
     assert wait("s", "paid", on_timeout="skip").what == WaitForSignal("paid", "skip")
-    assert sleep("s", 3).what == Sleep(3)
-    until = sleep("s", until="$input.at").what
+    assert delay("s", 3).what == Sleep(3)
+    until = delay("s", until="$input.at").what
     assert isinstance(until, Sleep)
     assert until.until is not None
     question = ask("s", "Pay ${input.sum}?", options=["yes", "no"], default="no", person="boss").what
@@ -488,12 +488,12 @@ BAD: dict[str, tuple[Callable[[], object], list[str]]] = {
         ["step 'a': each: a list here has strings and numbers, got '[$a, 1]'"],
     ),
     "sleep until": (
-        lambda: sleep("a", until="2026-01-31T08:00:00"),
+        lambda: delay("a", until="2026-01-31T08:00:00"),
         ["step 'a': until: must be a reference or a time such as 2026-01-31T08:00:00Z, got '2026-01-31T08:00:00'"],
     ),
-    "sleep": (lambda: sleep("a"), ["step 'a': needs either seconds or until"]),
+    "sleep": (lambda: delay("a"), ["step 'a': needs either seconds or until"]),
     "sleep twice": (
-        lambda: sleep("a", -1, until="$b"),
+        lambda: delay("a", -1, until="$b"),
         [
             "step 'a': needs either seconds or until",
             "step 'a': seconds: must be more than 0 seconds, or None for any time, got -1",
@@ -635,8 +635,8 @@ DIFFERENT: list[Node] = [
     ask("a", "x"),
     ask("a", "x", options=["y"]),
     ask("a", "x", person="y"),
-    sleep("a", 1),
-    sleep("a", until="$input"),
+    delay("a", 1),
+    delay("a", until="$input"),
     continue_as_new("a", "x"),
     continue_as_new("a", "$input"),
     do("a", "x", input="$input"),
@@ -766,7 +766,7 @@ def test_the_docstring_of_do_names_each_option_with_its_default() -> None:
     assert said == {"metadata": "{}", **{name: written(value) for name, value in defaults.items()}}
 
 
-@pytest.mark.parametrize("builder", [in_team, nested, wait, ask, sleep, workflow])
+@pytest.mark.parametrize("builder", [in_team, nested, wait, ask, delay, workflow])
 def test_the_docstring_of_a_builder_names_each_argument(builder: Callable[..., object]) -> None:
     assert set(arguments(builder)) == set(inspect.signature(builder).parameters)
 
@@ -775,7 +775,7 @@ def test_an_option_in_seconds_says_so() -> None:
     """Guards the units."""
     assert "Seconds" in arguments(do)["timeout"]
     assert "Seconds" in arguments(workflow)["timeout"]
-    assert "Seconds" in arguments(sleep)["seconds"]
+    assert "Seconds" in arguments(delay)["seconds"]
 
 
 @pytest.mark.parametrize("default", [True, [[]], 3])

@@ -29,11 +29,11 @@ from teams.workflows import (
     WorkflowContext,
     ask,
     coded,
+    delay,
     do,
     engine,
     in_team,
     nested,
-    sleep,
     subgraph,
     wait,
     workflow,
@@ -138,7 +138,7 @@ def test_a_graph_by_levels_goes_on_with_the_level_that_has_steps_left(land: Play
 
 
 def test_functions_of_new_steps_are_found_by_their_names(land: Played) -> None:
-    with land(a, workflow("one", sleep("nap", 5.0))) as scene:
+    with land(a, workflow("one", delay("nap", 5.0))) as scene:
         run = scene.start("one")
         run.edit(add_node=do("twice", double, input=21)).get()
         assert run.get() == 42
@@ -256,7 +256,7 @@ def test_an_edit_survives_kill_nine() -> None:
 
 
 def test_after_kill_nine_references_have_the_version_of_the_beginning() -> None:
-    flow = workflow("flow", sleep("nap", 5.0), do("b", "b", input=["$run.version"]))
+    flow = workflow("flow", delay("nap", 5.0), do("b", "b", input=["$run.version"]))
     with played(a, b, flow) as scene:
         run = scene.start("flow")
         scene.sim.advance(0.5)
@@ -486,7 +486,7 @@ def test_an_edit_with_every_kind_of_step_is_read_back_as_it_was_written() -> Non
             do("work", "a", input={"x": "$a", "text": "so ${b.c}"}, when="$a > 1", retry=2, timeout=3.0, undo="b"),
             wait("paid", "paid", after="work"),
             ask("sure", "Sure about ${a}?", options=["yes", "no"]),
-            sleep("nap", 5.0),
+            delay("nap", 5.0),
             nested("inner", workflow("inner", do("x", "a"))),
             in_team("crew", "crew", [{"role": "r", "action": "go", "input": "$a"}]),
             do("fun", double),
@@ -537,7 +537,7 @@ def test_the_input_of_a_step_of_a_subgraph_stays_whatever_it_is_tied_to() -> Non
 
 
 def test_a_subgraph_is_read_back_from_a_document() -> None:
-    inner = workflow("inner", tasks=[do("a", "m", input="$input"), ask("b", "is ${a} good?"), sleep("c", until="$a")])
+    inner = workflow("inner", tasks=[do("a", "m", input="$input"), ask("b", "is ${a} good?"), delay("c", until="$a")])
     flow = workflow("whole", tasks=subgraph("p", inner))
     assert workflow_from(json.loads(flow.body)) == flow
     assert [each.id for each in flow.graph.nodes] == ["p_a", "p_b", "p_c"]

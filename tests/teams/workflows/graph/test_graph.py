@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from teams.workflows import CircularDependency, Edge, Graph, GraphError, Node, UnknownDependency, do, sleep, workflow
+from teams.workflows import CircularDependency, Edge, Graph, GraphError, Node, UnknownDependency, delay, do, workflow
 
 
 def work(id: str, *after: str, **options: Any) -> Node:
@@ -149,7 +149,7 @@ def test_edges_say_whether_they_carry_data() -> None:
         work("a"),
         work("b"),
         work("c", input="$a.x", when="$b.ok"),
-        sleep("d", until="$c.at"),
+        delay("d", until="$c.at"),
         work("e", input="$previous"),
     )
     assert Graph(nodes, chain=True).edges == (
@@ -164,7 +164,7 @@ def test_edges_say_whether_they_carry_data() -> None:
 
 
 def test_a_chain_has_a_level_for_each_step() -> None:
-    made = workflow("w", work("b"), work("a"), sleep("c", 1))
+    made = workflow("w", work("b"), work("a"), delay("c", 1))
     assert made.chain
     assert made.graph.levels == (("b",), ("a",), ("c",))
     assert made.graph.sinks == ("c",)

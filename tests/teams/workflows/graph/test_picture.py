@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from teams.workflows import Workflow, ask, continue_as_new, do, nested, picture, sleep, wait, workflow
+from teams.workflows import Workflow, ask, continue_as_new, delay, do, nested, picture, wait, workflow
 
 
 def support() -> Workflow:
@@ -52,7 +52,7 @@ def test_mermaid_draws_steps_dependencies_and_states() -> None:
 
 
 def test_dot_draws_steps_dependencies_and_states() -> None:
-    made = workflow("w", wait("a", "paid"), sleep("b", 2), nested("c", "other"), continue_as_new("d", {}))
+    made = workflow("w", wait("a", "paid"), delay("b", 2), nested("c", "other"), continue_as_new("d", {}))
     assert picture(made, "dot", states={"b": "failed"}) == (
         'digraph "w" {\n'
         "  node [shape=box];\n"

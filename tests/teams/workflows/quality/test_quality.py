@@ -32,13 +32,13 @@ from teams.workflows import (
     ScoringFailed,
     WorkflowMetrics,
     at_least,
+    delay,
     do,
     in_team,
     nested,
     quality,
     quality_domain,
     scored,
-    sleep,
     wait,
     workflow,
     workflow_from,
@@ -541,7 +541,7 @@ def test_a_run_is_cancelled_while_a_judge_works() -> None:
 
 
 def test_a_judge_that_has_left_blocks_the_run() -> None:
-    made = workflow("flow", do("draft", draft, quality=quality(ONE, "judge")), sleep("nap", 1))
+    made = workflow("flow", do("draft", draft, quality=quality(ONE, "judge")), delay("nap", 1))
     with played(member("judge", half), made) as scene:
         agents: Any = scene.eng.child("agents")
         agents.leave("judge").get()

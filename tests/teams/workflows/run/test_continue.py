@@ -18,10 +18,10 @@ from teams.workflows import (
     WorkflowContext,
     coded,
     continue_as_new,
+    delay,
     do,
     engine,
     nested,
-    sleep,
     wait,
     workflow,
 )
@@ -270,7 +270,7 @@ def test_what_is_under_way_ends_when_the_journal_is_full() -> None:
 
 @pytest.mark.usefixtures("short")
 def test_a_wait_and_a_time_of_code_count_too() -> None:
-    naps = workflow("naps", *(sleep(f"s{number}", 1) for number in range(4)))
+    naps = workflow("naps", *(delay(f"s{number}", 1) for number in range(4)))
 
     @coded
     async def clock(run: WorkflowContext, _: object) -> None:

@@ -16,7 +16,7 @@ from actors.testing import FaultPlan, Kill, simulation
 from supervisors import SpecError
 from teams import member, team
 from teams.planning import plan
-from teams.workflows import Graph, Node, Workflow, ask, do, nested, sleep, wait, workflow, workflow_from
+from teams.workflows import Graph, Node, Workflow, ask, delay, do, nested, wait, workflow, workflow_from
 from teams.workflows._graph.workflow import EXECUTIONS, Execution
 from teams.workflows._run.course import GraphCourse
 from teams.workflows._run.execution import choice_of
@@ -342,7 +342,7 @@ def test_a_step_comes_after_all_that_may_have_the_result_before_it() -> None:
     [
         ask("gate", "Go on?"),
         wait("gate", "go"),
-        sleep("gate", 5.0),
+        delay("gate", 5.0),
         nested("gate", "another"),
         nested("gate", workflow("inner", ask("ask", "Go on?")), input="$input"),
     ],

@@ -14,7 +14,7 @@ from teams import member
 from teams._journal.memory import MemoryRunStore
 from teams._journal.rows import EntryKind, JournalEntry
 from teams._journal.store import Store
-from teams.workflows import EngineRef, Graph, Node, Remaining, Workflow, do, engine, sleep, wait, workflow
+from teams.workflows import EngineRef, Graph, Node, Remaining, Workflow, delay, do, engine, wait, workflow
 from teams.workflows._run.progress import HIGH, LOW, ended_steps, percentage, remaining
 
 
@@ -55,7 +55,7 @@ def longest(graph: Graph, durations: dict[str, float], over: set[str]) -> float:
 
 
 def test_durations_longer_than_any_leave_the_figures_numbers() -> None:
-    graph = graph_of(sleep("nap", 1e308), step("long", 1e308, "nap"), step("rest", None))
+    graph = graph_of(delay("nap", 1e308), step("long", 1e308, "nap"), step("rest", None))
     assert percentage(graph, ["nap"]) == 33.3
     assert remaining(graph, ["nap", "rest"], {"long": 1e12}) is not None
 
@@ -112,7 +112,7 @@ def test_the_time_that_a_step_has_taken_is_not_counted_again() -> None:
 
 
 def test_a_sleep_takes_the_time_it_says_and_a_wait_none() -> None:
-    made = workflow("w", sleep("rest", 60.0), wait("paid", "paid"))
+    made = workflow("w", delay("rest", 60.0), wait("paid", "paid"))
     found = remaining(made.graph, (), {"rest": 20.0})
     assert found is not None
     assert (found.p50, found.p90) == (40.0, 40.0)
