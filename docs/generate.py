@@ -13,6 +13,7 @@ import importlib.metadata
 import inspect
 import io
 import itertools
+import json
 import re
 import sys
 import textwrap
@@ -25,6 +26,7 @@ from pathlib import Path
 from typing import Any
 
 from actors._core import life
+from benchmarks import cost
 
 HERE = Path(__file__).parent
 ROOT = HERE.parent
@@ -77,8 +79,8 @@ def made(name: str, word: str | None) -> str:
 
 
 def first_sentence(text: str | None) -> str:
-    """The first sentence of a docstring, on one line."""
-    flat = " ".join((text or "").split())
+    """The first sentence of a docstring, on one line. It ends at an empty line at the latest."""
+    flat = " ".join((text or "").strip().partition("\n\n")[0].split())
     match = re.match(r"(.*?[^.\s]\.)(?=\s+[A-Z`]|$)", flat)
     return match[1] if match else flat
 
@@ -510,6 +512,25 @@ def is_argument(parameter: Any) -> bool:
     return bool(parameter.param_type_name == "argument")
 
 
+# Costs
+
+
+def costs() -> Iterator[str]:
+    """What one operation of each flow costs, as `benchmarks/ceilings.json` keeps it, beside the goals."""
+    kept = json.loads(cost.CEILINGS.read_text(encoding="utf-8"))
+    yield "| flow | instructions | goal | calls | alone: calls / functions / files |"
+    yield "|---|---|---|---|---|"
+    for name, each in sorted(kept["flows"].items(), key=lambda item: cost.NAMES.index(item[0])):
+        about = cost.FLOWS[name].about if name in cost.FLOWS else f"`{cost.STATEMENT}`"
+        goal = f"{cost.SECONDS} s on an idle machine" if name == cost.IMPORT else ""
+        if name in cost.GOALS:
+            goal = f"{cost.GOALS[name]:,}"
+        alone = " / ".join(f"{each[key]:,}" for key in ("alone", "functions", "files"))
+        yield f"| {cell(about)} | {each['instructions']:,} | {goal} | {each['calls']:,.1f} | {alone} |"
+    yield ""
+    yield f"Counted on {kept['build']}."
+
+
 # Architecture
 
 
@@ -540,7 +561,7 @@ class Graph:
         self.floor = self.floors()
 
     def room(self, module: str) -> str | None:
-        """The first part of a module's name below the package; the facade is no room."""
+        """The first part of a module's name below the package; the facade is not a room."""
         inside, _, rest = module.partition(self.name + ".")
         return rest.partition(".")[0] or None if not inside else None
 
@@ -772,6 +793,7 @@ PARTS: Mapping[str, Callable[..., Iterator[str]]] = {
     "commands": commands,
     "command-options": command_options,
     "group-options": group_options,
+    "costs": costs,
     "rooms": rooms,
     "rooms-of": rooms_of,
     "life": life_rows,
