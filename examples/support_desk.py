@@ -2,9 +2,9 @@
 
     letitcrash run examples/support_desk.py
 
-Triage hands each ticket to a member that can do it. Billing loses its connection every third time and crashes with it: it
-is restarted, and has its ticket again. It declines what is above its limit; triage learns that and gives such tickets to
-the manager. A tech support of two shares what is left. Where no member is able, triage says so itself.
+Triage hands each ticket to a member that can do it. Billing loses its connection every third time and crashes with it:
+it is restarted, and has its ticket again. It declines what is above its limit; triage learns that and gives such
+tickets to the manager. A tech support of two shares what is left. Where no member is able, triage says so itself.
 """
 
 from __future__ import annotations
