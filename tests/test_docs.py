@@ -1,10 +1,10 @@
 """The documentation: its code runs, what it names exists, and what comes from the code is up to date.
 
 Conventions of the pages:
-- The Python blocks of a page run in order, in one namespace. A block that begins with `# name.py` is a file of that
-  name instead, and so is a TOML, YAML or CSV block; later blocks import, read and check it.
-- A console block shows commands after `$`. Their names, options and files exist; those that `letitcrash check` and
-  `tree` are given as a file of the page are carried out; of those in `tests/teams/cli/test_workflow_page.py`, all are.
+- The Python blocks of a page are one script, which runs as `__main__`. A block that begins with `# name.py` is a file
+  of that name instead, and so is a TOML, YAML or CSV block; the script imports and reads it.
+- A console block shows commands after `$`. Their names, options and files exist, and they are carried out
+  (`tests/test_console_blocks.py`).
 - `` `path/to/file.py::name` `` is a function or class, in pages as in pytest.
 - `<!-- generated: ... -->` begins what `python docs/generate.py` writes.
 """
@@ -69,46 +69,44 @@ def generator() -> ModuleType:
 
 NEEDS = {ROOT / "docs" / "how-to" / "run-on-ray.md": "ray"}
 """What the blocks of a page need that not every installation has."""
-WITH_CODE = [page for page in PAGES if page.parent != ROOT and any(each[0] in FILES for each in blocks(page))]
+WITH_CODE = [page for page in PAGES if page != ROOT / "README.md" and any(each[0] in FILES for each in blocks(page))]
+"""The README has a test of its own: each of its blocks runs by itself."""
 
 
 @pytest.mark.parametrize("page", WITH_CODE, ids=[str(page.relative_to(ROOT)) for page in WITH_CODE])
-def test_every_python_block_of_a_page_runs(page: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A reader who pastes the blocks of a page, in order, sees them work: their own assertions hold."""
+def test_every_python_block_of_a_page_runs(page: Path, tmp_path: Path) -> None:
+    """A reader who pastes the blocks of a page, in order, into a script sees them work: their own assertions hold."""
     if page in NEEDS:
         pytest.importorskip(NEEDS[page], reason=f"the extra `{NEEDS[page]}` is not installed")
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.syspath_prepend(str(tmp_path))
-    before = set(sys.modules)
-    name = "page"
-    module = ModuleType(name)
-    monkeypatch.setitem(sys.modules, name, module)
-    try:
-        for language, text, line in blocks(page):
-            first = text.partition("\n")[0]
-            file = re.fullmatch(r"# ([\w-]+\.\w+)\b.*", first)
-            if language in FILES and file:
-                (tmp_path / file[1]).write_text(text, encoding="utf-8")
-            elif language == "python":
-                # The lines are those of the page: a traceback leads there.
-                exec(compile("\n" * line + text, str(page), "exec"), vars(module))
-            elif language == "console":
-                for command in re.findall(r"^\$ letitcrash ((?:check|tree) \S+)$", text, re.MULTILINE):
-                    if (tmp_path / command.split()[1].partition(":")[0]).exists():
-                        carry_out(command, tmp_path)
-    finally:
-        for added in set(sys.modules) - before:
-            file_of = getattr(sys.modules[added], "__file__", None) or ""
-            if file_of.startswith(str(tmp_path)):
-                del sys.modules[added]
-
-
-def carry_out(command: str, folder: Path) -> None:
-    """Runs `letitcrash` with these arguments; it must exit with 0."""
-    (entry,) = generator().entry_points_of_ours()
-    code = f"import sys; sys.argv[0] = 'letitcrash'; from {entry.module} import {entry.attr}; {entry.attr}()"
-    done = forked.run(["-P", "-c", code, *command.split()], cwd=folder)
+    write_files(page, tmp_path)
+    script = tmp_path / f"{page.stem}.py"
+    script.write_text(script_of(page), encoding="utf-8")
+    done = forked.run([script.name], cwd=tmp_path)
     assert done.returncode == 0, done.stdout + done.stderr
+
+
+def file_of(language: str, text: str) -> str | None:
+    """The name of the file that a block is."""
+    found = re.match(r"# ([\w-]+\.\w+)\b.*", text)
+    return found[1] if found and language in FILES else None
+
+
+def write_files(page: Path, folder: Path) -> None:
+    """Writes the blocks of a page that are files."""
+    for language, text, _ in blocks(page):
+        if name := file_of(language, text):
+            (folder / name).write_text(text, encoding="utf-8")
+
+
+def script_of(page: Path) -> str:
+    """The Python blocks of a page that are not files, one after another, each at the line that it has on the page: a
+    traceback leads there.
+    """
+    lines: list[str] = []
+    for language, text, line in blocks(page):
+        if language == "python" and not file_of(language, text):
+            lines += [""] * (line - len(lines)) + text.splitlines()
+    return "\n".join(lines) + "\n"
 
 
 @pytest.mark.parametrize("page", PAGES, ids=IDS)
