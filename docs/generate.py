@@ -162,22 +162,66 @@ def quotes_in(path: Path) -> dict[int, list[str]]:
 
 
 DECIDED: Mapping[int, tuple[str, ...]] = {
+    1: ("supervisors/_engine/engine.py::Engine._advance", "supervisors/_engine/operation.py::Operation.next_to_start"),
+    2: ("supervisors/_engine/engine.py::Engine._start_attempt_failed",),
+    3: ("supervisors/_engine/engine.py::Engine.declined",),
+    4: ("actors/_core/cell.py::Cell._time_start", "actors/_core/cell.py::Cell._start_overdue"),
+    5: ("supervisors/_engine/engine.py::Engine._exited_by_itself",),
+    6: ("supervisors/_engine/strategy.py::group",),
+    7: ("supervisors/_engine/engine.py::Engine._join",),
+    8: ("supervisors/_engine/budget.py::Window.grant",),
+    9: ("supervisors/_engine/children.py::window_of", "supervisors/_engine/budget.py::Budget.grants"),
+    10: ("supervisors/_engine/engine.py::Engine._give_up",),
+    11: ("supervisors/_specs/backoff.py::_Backoff.delay",),
+    12: ("supervisors/_engine/engine.py::Engine._wait_together",),
+    13: ("supervisors/_engine/children.py::Children.enter",),
+    14: ("supervisors/_engine/engine.py::Engine._retry",),
+    15: ("supervisors/_engine/engine.py::Engine._retry",),
+    16: (
+        "supervisors/_engine/engine.py::Engine.terminate_child",
+        "supervisors/_engine/engine.py::Engine._at_rest",
+        "supervisors/_engine/engine.py::Engine.start_child",
+    ),
+    17: ("supervisors/_engine/operation.py::Operation.next_to_stop", "supervisors/_engine/engine.py::Engine._end"),
+    18: ("actors/_core/cell.py::Cell._end_below",),
+    19: ("actors/_core/cell.py::Cell.stop", "actors/_core/cell.py::Cell.put_urgent"),
+    20: ("actors/_core/children.py::ChildCells.end",),
+    21: ("supervisors/_engine/strategy.py::shuts_down",),
+    22: (
+        "supervisors/_specs/combinations.py::child_combinations",
+        "supervisors/_specs/combinations.py::supervisor_combinations",
+    ),
+    23: ("supervisors/_engine/reconcile.py::reconcile",),
+    24: ("supervisors/_specs/faults.py::checked",),
+    25: ("supervisors/_engine/engine.py::Engine.start_child",),
+    26: ("actors/_core/cell.py::Cell._tell_watchers", "actors/_core/children.py::ChildCells.claim"),
+    27: ("actors/_core/outcomes.py::dispose_of",),
     28: ("actors/_core/outcomes.py::dispose_of",),
+    29: ("actors/_core/actor_type.py::ActorType.construct", "actors/_core/hooks.py::restore"),
+    30: ("supervisors/_supervisor/ledger.py::RestartLedger.note",),
+    31: ("actors/_core/watchers.py::Watchers.tell",),
+    32: ("actors/_core/cell.py::Cell._shut_down", "actors/_core/possessions.py::Possessions.release"),
+    33: ("actors/_core/cell.py::Cell.put",),
+    34: ("actors/_core/cell.py::Cell.put_urgent", "actors/_core/cell.py::Cell.turn"),
 }
-"""Code that holds a rule and does not quote it."""
+"""The functions that decide what a rule says, whether they quote it or not."""
 
 
 def rule(number: str) -> Iterator[str]:
     places = quotes()[int(number)]
-    code = [*DECIDED.get(int(number), ()), *places["code"]]
+    decided = DECIDED[int(number)]
+    code = [each for each in places["code"] if "::" in each and each not in decided]
     tests = [each for each in places["tests"] if "::" in each and ".test_" in f".{each.partition('::')[2]}"]
     named = [each for each in tests if f"::test_rule_{number}_" in each]
     others = [each for each in tests if each not in named]
-    yield "Code: " + ", ".join(f"`{each}`" for each in code) + "."
+    yield "Decided by " + ", ".join(f"`{each}`" for each in decided) + "."
     yield ""
-    yield "<details><summary>Tests</summary>"
+    yield "<details><summary>Tests, and other code that quotes the rule</summary>"
     yield ""
     yield from (f"- `{each}`" for each in (*named, *others))
+    if code:
+        yield ""
+        yield "Code: " + ", ".join(f"`{each}`" for each in code) + "."
     yield ""
     yield "</details>"
 

@@ -18,7 +18,7 @@ import importlib.util
 import re
 import sys
 import tomllib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from functools import cache
 from pathlib import Path
 from types import ModuleType
@@ -247,8 +247,75 @@ def test_every_rule_has_code_and_a_test(number: int) -> None:
     _, _, after = RULES.partition(f"### Rule {number}\n")
     text = after.partition("\n### Rule ")[0].partition("\n## ")[0]
     places = PLACE.findall(text)
-    assert any(file.startswith(TOPS) for file, _ in places) or re.search(r"Code: `[\w/]+\.py`", text)
+    assert re.search(r"^Decided by `(actors|supervisors|teams)/", text, re.MULTILINE)
     assert any(file.startswith("tests/") and name.startswith("test_") for file, name in places)
+
+
+# Promises
+
+LISTS = [ROOT / "docs" / "reference" / f"{name}.md" for name in ("guarantees", "limits", "processes")]
+"""Pages on which each item of a list is a promise or a limit."""
+TABLES = [*LISTS[2:], ROOT / "docs/reference/workflows.md", ROOT / "docs/explanation/delivery-semantics.md"]
+"""Pages with tables of promises, which have a column "decided by"."""
+PROTOCOLS = sorted((ROOT / "docs" / "explanation" / "protocols").glob("*.md"))
+NOT_OURS = {
+    "C code with a clock": "is about code that the simulation does not reach",
+    "A function that imports `datetime`": "is about code that the simulation does not reach",
+    "What a library keeps": "is about code that the simulation does not reach",
+    "Tested on CPython": "is about the jobs of CI",
+    "Free-threaded builds": "is about builds on which no test runs",
+    "The times in a ledger": "is about two clocks of one machine, which read the same",
+}
+"""Limits, by how they begin, that no code of this project decides."""
+
+
+def items(page: Path) -> list[str]:
+    """The items of the lists of a page, each in one line."""
+    found = re.findall(r"^(?:- |\d+\. )(.*(?:\n +\S.*)*)", without_blocks(text_of(page)), re.MULTILINE)
+    return [" ".join(each.split()) for each in found]
+
+
+def rows(page: Path) -> list[str]:
+    """The rows of the tables with a column "decided by"."""
+    tables = re.findall(r"^\|.* \| decided by \|.*\n\|[-|]+\n((?:\|.*\n)+)", text_of(page), re.MULTILINE)
+    return [row for table in tables for row in table.splitlines()]
+
+
+def unlinked(promises: Iterable[str]) -> list[str]:
+    """The promises without a function that decides them, or without a test."""
+    found = []
+    for promise in promises:
+        places = PLACE.findall(promise)
+        tested = any(file.startswith("tests/") and "test_" in name for file, name in places)
+        if not tested or not any(file.startswith(TOPS) for file, _ in places):
+            found.append(promise)
+    return found
+
+
+@pytest.mark.parametrize("page", LISTS, ids=lambda page: page.stem)
+def test_every_item_of_a_list_of_promises_has_code_and_a_test(page: Path) -> None:
+    """Guards a reader who wants to see that a promise is held."""
+    assert len(items(page)) > 10
+    assert not [each for each in unlinked(items(page)) if not each.startswith(tuple(NOT_OURS))]
+
+
+@pytest.mark.parametrize("page", TABLES, ids=lambda page: page.stem)
+def test_every_row_of_a_table_of_promises_has_code_and_a_test(page: Path) -> None:
+    """Guards the same for tables."""
+    assert len(rows(page)) > 5
+    assert not unlinked(rows(page))
+
+
+@pytest.mark.parametrize("page", PROTOCOLS, ids=lambda page: page.stem)
+def test_every_page_of_a_protocol_has_code_and_a_test(page: Path) -> None:
+    """Guards the same for protocols, whose promises are prose."""
+    assert not unlinked([text_of(page)])
+
+
+def test_every_limit_that_is_not_ours_is_on_a_page() -> None:
+    """Guards the list: an entry goes with its limit, or when that has code and a test."""
+    without = [each for page in LISTS for each in unlinked(items(page))]
+    assert [start for start in NOT_OURS if not any(each.startswith(start) for each in without)] == []
 
 
 # Generated parts
