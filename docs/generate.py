@@ -27,6 +27,7 @@ from typing import Any
 
 from actors._core import life
 from benchmarks import cost
+from benchmarks._flows import FLOWS
 
 HERE = Path(__file__).parent
 ROOT = HERE.parent
@@ -565,7 +566,7 @@ def costs() -> Iterator[str]:
     yield "| flow | instructions | goal | calls | alone: calls / functions / files |"
     yield "|---|---|---|---|---|"
     for name, each in sorted(kept["flows"].items(), key=lambda item: cost.NAMES.index(item[0])):
-        about = cost.FLOWS[name].about if name in cost.FLOWS else f"`{cost.STATEMENT}`"
+        about = FLOWS[name].about if name in FLOWS else f"`{cost.STATEMENT}`"
         goal = f"{cost.SECONDS} s on an idle machine" if name == cost.IMPORT else ""
         if name in cost.GOALS:
             goal = f"{cost.GOALS[name]:,}"
