@@ -26,8 +26,6 @@ from pathlib import Path
 from typing import Any
 
 from actors._core import life
-from benchmarks import cost
-from benchmarks._flows import FLOWS
 
 HERE = Path(__file__).parent
 ROOT = HERE.parent
@@ -54,6 +52,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description="Writes the parts of the pages that come from the code.")
     parser.add_argument("--check", action="store_true", help="change nothing; exit with 1 if something is out of date")
     check = parser.parse_args().check
+    sys.path.append(str(ROOT))  # for `benchmarks`, which is in no wheel
     stale = [path for path, text in wanted().items() if not path.exists() or path.read_text(encoding="utf-8") != text]
     for path in stale:
         sys.stdout.write(f"{'out of date' if check else 'written'}: {path.relative_to(ROOT)}\n")
@@ -562,11 +561,12 @@ def is_argument(parameter: Any) -> bool:
 
 def costs() -> Iterator[str]:
     """What one operation of each flow costs, as `benchmarks/ceilings.json` keeps it, beside the goals."""
+    cost, flows = importlib.import_module("benchmarks.cost"), importlib.import_module("benchmarks._flows").FLOWS
     kept = json.loads(cost.CEILINGS.read_text(encoding="utf-8"))
     yield "| flow | instructions | goal | calls | alone: calls / functions / files |"
     yield "|---|---|---|---|---|"
     for name, each in sorted(kept["flows"].items(), key=lambda item: cost.NAMES.index(item[0])):
-        about = FLOWS[name].about if name in FLOWS else f"`{cost.STATEMENT}`"
+        about = flows[name].about if name in flows else f"`{cost.STATEMENT}`"
         goal = f"{cost.SECONDS} s on an idle machine" if name == cost.IMPORT else ""
         if name in cost.GOALS:
             goal = f"{cost.GOALS[name]:,}"
