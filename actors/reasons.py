@@ -16,7 +16,7 @@ from itertools import zip_longest
 from typing import ClassVar, cast
 
 from actors._record import Record
-from actors._user_code.text import TEXT, args_of, attribute, cut, described, key_of, said, shown
+from actors._user_code.text import LONGEST, TEXT, args_of, attribute, cut, described, key_of, said, shown
 
 
 class ExitReason(Record):
@@ -35,13 +35,8 @@ class ExitReason(Record):
         """The reason of another exit that caused this one."""
         return None
 
-    def in_words(self) -> str:
-        """The text of `str`, before it is cut."""
-        return self.kind
-
     def __str__(self) -> str:
-        text = self.in_words()
-        return text if len(text) <= TEXT and text.isprintable() else cut(text, TEXT)
+        return _fitted(self.kind)
 
 
 class Normal(ExitReason):
@@ -56,8 +51,8 @@ class Shutdown(ExitReason):
     expected: ClassVar[bool] = True
     detail: str | None = None
 
-    def in_words(self) -> str:
-        return "shutdown" if self.detail is None else f"shutdown({said(self.detail, TEXT)})"
+    def __str__(self) -> str:
+        return "shutdown" if self.detail is None else _fitted(f"shutdown({said(self.detail, TEXT)})")
 
 
 class StoppedForGood(Shutdown):
@@ -76,8 +71,8 @@ class Killed(ExitReason):
 
     detail: str | None = None
 
-    def in_words(self) -> str:
-        return "killed" if self.detail is None else f"killed({said(self.detail, TEXT)})"
+    def __str__(self) -> str:
+        return "killed" if self.detail is None else _fitted(f"killed({said(self.detail, TEXT)})")
 
 
 class NoProc(ExitReason):
@@ -107,8 +102,9 @@ class Crashed(ExitReason):
     def __hash__(self) -> int:
         return hash(self._key())
 
-    def in_words(self) -> str:
-        return f"crashed({described(self.exception, TEXT)})"
+    def __str__(self) -> str:
+        # Short enough to need no second cut: a supervisor notes the text of each crash.
+        return f"crashed({described(self.exception, TEXT - LONGEST)})"
 
 
 class Lost(Crashed):
@@ -146,8 +142,8 @@ class Lost(Crashed):
         """The seconds of CPU time that the process used; None: not known."""
         return cast("float | None", attribute(self.exception, "cpu"))
 
-    def in_words(self) -> str:
-        return f"lost({said(self.how, TEXT)})"
+    def __str__(self) -> str:
+        return _fitted(f"lost({said(self.how, TEXT)})")
 
 
 class RuntimeLost(ExitReason):
@@ -161,8 +157,8 @@ class RuntimeLost(ExitReason):
     def kind(self) -> str:
         return "runtime_lost"
 
-    def in_words(self) -> str:
-        return f"runtime_lost({said(self.runtime)}: {said(self.why)})"
+    def __str__(self) -> str:
+        return _fitted(f"runtime_lost({said(self.runtime)}: {said(self.why)})")
 
 
 class RestartLimitExceeded(ExitReason):
@@ -207,11 +203,16 @@ class RestartLimitExceeded(ExitReason):
     def __hash__(self) -> int:
         return hash((self.path, self.child, self.max_restarts))
 
-    def in_words(self) -> str:
-        return (
+    def __str__(self) -> str:
+        return _fitted(
             f"restart_limit_exceeded({said(self.path)}: child {shown(self.child)} needed more than "
             f"{said(self.max_restarts)} restarts {self.span}; last cause: {within(self.cause)})"
         )
+
+
+def _fitted(text: str) -> str:
+    """The text in one line, cut if it is too long."""
+    return text if len(text) <= TEXT and text.isprintable() else cut(text, TEXT)
 
 
 def causes(reason: ExitReason) -> Iterator[ExitReason]:

@@ -17,6 +17,7 @@ import pykka
 from actors._core.actor import Actor
 from actors._core.actor_type import actor_type_of, pykka_fault
 from actors._core.cell import Cell
+from actors._core.children import close_or_park
 from actors._core.clock import Clock, LoopClock, TimerHandle
 from actors._core.current import correlation_of, current_cell, detached
 from actors._core.envelope import Envelope, ReplyTo
@@ -35,6 +36,7 @@ from actors._core.messages import (
     StopOrder,
 )
 from actors._core.outcomes import settle_failure
+from actors._core.own_exit import leave
 from actors._core.placed import placed_type
 from actors._core.process import (
     HOSTS,
@@ -63,7 +65,7 @@ from actors._runtime.loop_thread import LoopFactory
 from actors._runtime.options import option_faults
 from actors._runtime.runtime import ClockFactory, Runtime
 from actors._user_code.nearest import nearest
-from actors._user_code.text import TEXT, attribute, block, cut, described, said, shown, type_name
+from actors._user_code.text import TEXT, attribute, block, class_name, cut, described, said, shown, type_name
 from actors.errors import (
     ActorCrashed,
     ActorDeadError,
@@ -249,7 +251,7 @@ def declares(actor_class: type, message: type) -> bool:
 
 def finish(actor: Actor) -> None:
     """Ends the actor with `normal` as soon as its handler has returned, whatever waits."""
-    actor._cell.leave(Normal())
+    leave(actor._cell, Normal())
 
 
 def has_ended(ref: ActorRef[pykka.Actor], incarnation: int) -> bool:
@@ -402,6 +404,8 @@ __all__ = [
     "answer",
     "attribute",
     "block",
+    "class_name",
+    "close_or_park",
     "concern",
     "current_cell",
     "current_clock",

@@ -31,7 +31,7 @@ async def _act(value: object) -> object:
 
 def _chosen(route: Route) -> Callable[[int], float]:
     def row(size: int) -> float:
-        roster = Roster((), lambda seat: True, TeamView())
+        roster = Roster((), lambda seat: True, TeamView(lambda: (0, 0)))
         for seat in roster.add(member("w", _act, role="r", count=size), 1):
             roster.joined(seat, seat)  # type: ignore[arg-type]
         target, random = pool("r", route), Random(1)

@@ -7,7 +7,9 @@ from benchmarks._mutation import Mutation
 _CELL = "actors/_core/cell.py"
 _HANDLERS = "actors/_core/handlers.py"
 _OUTCOMES = "actors/_core/outcomes.py"
+_CHILDREN = "actors/_core/children.py"
 _LIFE = "actors/_core/life.py"
+_REPORTS = "actors/_core/reports.py"
 
 OF_ACTORS = (
     # Starts
@@ -15,7 +17,7 @@ OF_ACTORS = (
         "the time limit of a start never set",
         4,
         _CELL,
-        "self._arm_grace(self.props.start_timeout, self._start_overdue)",
+        "self._arm_grace(self.props.start_timeout, partial(outcomes.start_overdue, self))",
         "pass",
     ),
     # Progress
@@ -37,8 +39,8 @@ OF_ACTORS = (
         "a stop by message is progress",
         8,
         _HANDLERS,
-        "    cell.made_no_progress()\n    cell.leave(",
-        "    cell.leave(",
+        "    cell.made_no_progress()\n    leave(",
+        "    leave(",
     ),
     # Stops
     Mutation(
@@ -54,7 +56,7 @@ OF_ACTORS = (
         _CELL,
         """        if not self.children:
             return LifeEvent.CHILDLESS
-        self.runtime.when_childless(self, partial(self._feed_to, self.incarnation, LifeEvent.CHILDLESS))
+        self.runtime.when_childless(self, partial(self.hear, self.incarnation, LifeEvent.CHILDLESS))
         return None
 """,
         "        return LifeEvent.CHILDLESS\n",
@@ -62,24 +64,24 @@ OF_ACTORS = (
     Mutation(
         "the children of a killed supervisor are asked",
         20,
-        _CELL,
-        "            if cell._kill(Killed(PARENT_ENDED)):\n",
-        "            if cell.stop(outcomes.Shutdown(PARENT_ENDED), 5.0):\n",
+        _CHILDREN,
+        "        if cell.begin_kill(Killed(PARENT_ENDED)):\n",
+        "        if cell.stop(Shutdown(PARENT_ENDED), 5.0):\n",
     ),
     # What a restart keeps
     Mutation(
         "a restart loses what waits in the mailbox",
         26,
         _CELL,
-        "        self.stash = None\n        self.host.retire",
-        "        self.queue.clear()\n        self.stash = None\n        self.host.retire",
+        "        self.stash = None\n        if self in self.host.holds:",
+        "        self.queue.clear()\n        self.stash = None\n        if self in self.host.holds:",
     ),
     Mutation(
         "a restart drops what waits in the mailbox",
         26,
-        _CELL,
-        'if self.props.mailbox is not None and self.props.mailbox.on_restart == "drop":',
-        "if self.phase is Phase.DOWN:",
+        _REPORTS,
+        "    cell.clear(crashed=crashed)\n",
+        '    cell.clear(crashed=crashed)\n    outcomes.refuse_waiting(cell, "dropped")\n',
     ),
     Mutation(
         "a kill in the start is an exit",

@@ -261,7 +261,7 @@ OF_THE_ENGINE = (
         _ENGINE,
         "            # An update before this restart may",
         "            each.stalled += 1\n"
-        "            _ = self._window is None or self._window.grant(each.clock, now)\n"
+        "            _ = (window := self._budget.window) is None or window.grant(each.measured(now), now)\n"
         "            # An update before this restart may",
     ),
     Mutation(
@@ -318,7 +318,7 @@ OF_THE_ENGINE = (
         "        if most is None or self._budget.grants(child, most, period, now):\n",
         "        also = self._budget.window if child.own_budget is not None else None\n"
         "        if (most is None or self._budget.grants(child, most, period, now)) and (\n"
-        "            also is None or also.grant(child.clock, now)\n"
+        "            also is None or also.grant(child.measured(now), now)\n"
         "        ):\n",
     ),
     # Progress

@@ -63,6 +63,7 @@ def heap_is_small() -> Iterator[None]:
     hide_the_heap()
 
 
+@pytest.hookimpl(optionalhook=True)
 def pytest_xdist_auto_num_workers() -> int:
     """One worker more than there are processors: each waits some of its time for a disk, a server or a process."""
     usable = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

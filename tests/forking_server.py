@@ -12,6 +12,7 @@ the asking process, and ends as that program ends: for shell scripts.
 from __future__ import annotations
 
 import array
+import atexit
 import contextlib
 import gc
 import importlib
@@ -25,7 +26,7 @@ import socket
 import sys
 import types
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -272,14 +273,27 @@ def look_often() -> None:
             setattr(importlib.import_module(module), name, 0.05)
 
 
+def leave(names: Iterable[str]) -> None:
+    """Keeps the end of the interpreter from taking down these modules, which would copy their pages in each program.
+    Their names become None, as at any end.
+    """
+    for name in names:
+        sys.modules[name] = None  # type: ignore[assignment]
+
+
 def main(address: str, modules: Sequence[str]) -> tuple[dict[str, Any], list[int]] | None:
     """Listens at the socket of this name, with these modules imported; none: those that programs need."""
+    left: set[str] = set()
+    atexit.register(leave, left)  # before those of the modules, so that it is called after them
     for name in modules or (*IMPORTED, *FACADES):
         module = importlib.import_module(name)
         for each in module.__all__ if name in FACADES else ():
             getattr(module, each)
     if not modules:
         look_often()
+    left.update(sys.modules.keys() - {"__main__", "builtins", "sys"})
+    held: list[object] = [sys.modules[name] for name in left]
+    held.append(held)  # and the collector looks at no cycle that is frozen
     gc.collect()
     gc.freeze()  # what is there stays, and a collection in a program does not copy its pages
     listening = socket.socket(socket.AF_UNIX)

@@ -125,8 +125,12 @@ class Actor(pykka.Actor):
         if getattr(cls._dispatch, "__func__", None) is Actor._dispatch.__func__:  # type: ignore[attr-defined]
             refuse_doubles(cls)
 
-    def __init__(self) -> None:
-        """Runs on the actor's host. `self.ref` and `self.path` can be used here. An exception fails the start."""
+    if TYPE_CHECKING:
+
+        def __init__(self) -> None:
+            """Runs on the actor's host. `self.ref` and `self.path` can be used here. An exception fails the start."""
+    else:
+        __init__ = object.__init__  # in place of pykka's; a call of it in Python would be part of every start
 
     # Hooks of the subclass
 
@@ -387,7 +391,9 @@ class Actor(pykka.Actor):
         """Puts everything that was stashed back to the front of the queue, in the order it came. Raises
         `IncarnationEnded` in a thread that was left behind.
         """
-        present(self, "unstash()").take_back()
+        stash = present(self, "unstash()").stash
+        if stash is not None:
+            stash.give_back()
 
     @overload
     def spawn(self, actor_class: type[HasRef[R]], **options: Unpack[SpawnOptions]) -> Future[R]: ...
@@ -589,7 +595,7 @@ class Actor(pykka.Actor):
         `Crashed`. The supervisor sees this reason: a `transient` child is restarted only after `Crashed` (supervision
         rule 5). In a start, that is completed first. Does not block, and may be called in any task or thread of this
         incarnation. If this incarnation ends already or has ended, the call changes nothing. Handlers and hooks that
-        take longer than the `shutdown` time of the spec are killed.
+        take longer than the `shutdown` time of the spec are killed, but for `"brutal_kill"`: that is for orders.
 
         Raises TypeError for any other reason; to be killed, call `self.ref.kill()`.
         """

@@ -6,7 +6,7 @@ the runtime's loop thread, as *control*, between turns; only turns, with their h
 host. No code outside of this file writes into a cell.
 
 What a cell has only at times are objects of their own: its children, the possessions of an incarnation, the stash. The
-order of the hooks (`hooks.py`), the reports of a life (`reports.py`) and the outcomes of messages (`outcomes.py`) are
+order of the hooks (`hooks.py`), the reports of an end (`reports.py`) and the outcomes of messages (`outcomes.py`) are
 functions that read a cell and call its methods.
 
 To avoid lost wake-ups a sender enqueues first and looks at `idle` second; a turn sets `idle` first and looks at the
@@ -25,14 +25,14 @@ from types import CoroutineType
 from typing import TYPE_CHECKING, Any
 
 from actors._core import hooks, leftovers, outcomes, reports
-from actors._core.children import PARENT_ENDED, ChildCells, may_return
+from actors._core.children import PARENT_ENDED, ChildCells, halt
 from actors._core.clock import TimerHandle
 from actors._core.current import current, current_incarnation
-from actors._core.envelope import BareEnvelope, Envelope, ReplyTo
+from actors._core.envelope import BareEnvelope, Envelope, ReplyTo, SystemEnvelope
 from actors._core.handlers import Dispatch
-from actors._core.life import ABSENT, BEING_KILLED, OPEN, STATES, TABLES, LifeEffect, LifeEvent, Phase, State
+from actors._core.life import ABSENT, OPEN, STATES, TABLES, LifeEffect, LifeEvent, Phase, State
 from actors._core.mailbox import NO_MESSAGES, Queue
-from actors._core.messages import Continue, StopOrder
+from actors._core.messages import ChildStarted, Continue, StopOrder
 from actors._core.observer import Moment
 from actors._core.outcomes import answer, failed
 from actors._core.possessions import Possessions, is_over
@@ -40,7 +40,8 @@ from actors._core.props import Props
 from actors._core.stash import Stash
 from actors._core.trace import Trace
 from actors._core.watchers import Watchers
-from actors.errors import IgnoreStart, StartTimeout, crashed_by
+from actors.errors import IgnoreStart, crashed_by
+from actors.events import Started
 from actors.reasons import Crashed, ExitReason, Killed, Normal, RuntimeLost
 
 if TYPE_CHECKING:
@@ -51,7 +52,6 @@ if TYPE_CHECKING:
     from actors._hosts.host import Host
     from actors._runtime.runtime import Runtime
 
-_NOTHING = object()
 _NORMAL = Normal()
 _making = Lock()
 """Held while a cell gets its possessions, which its thread and the loop's may both want."""
@@ -101,6 +101,7 @@ class Cell:
     grace: TimerHandle | None
     up_since: float
     carried: object
+    """The value that `carry_over` has returned for the next incarnation."""
     kept: dict[object, Any] | None
 
     # The mailbox
@@ -109,8 +110,6 @@ class Cell:
     urgent: deque[Envelope] | None
     """The system lane: notices of exits and the like, handled before any user message."""
     stash: Stash | None
-    spared: list[Envelope] | None
-    """The messages whose handlers were cut off by the crash of another, in the order in which they ended."""
     open: bool
     """Whether the next message may be taken."""
     idle: bool
@@ -176,8 +175,8 @@ class Cell:
         self.seconds = self.up_since = 0.0
         self.phase = Phase.NEW
         self.reason = _NORMAL
-        self.carried, self.kept = _NOTHING, None
-        self.children = self.watchers = self.possessions = self.waiting = self.spared = None
+        self.carried, self.kept = hooks.NOTHING, None
+        self.children = self.watchers = self.possessions = self.waiting = None
         self.grace = self.told_to_stop = self.stop_next = self.attached = None
         self.ref = kind.ref_type(self)
         if runtime.observer is not None:
@@ -254,7 +253,9 @@ class Cell:
             return
         if self.urgent is None:
             self.urgent = deque()
-        self.urgent.append(Envelope(message))
+        envelope = SystemEnvelope()
+        envelope.message = message
+        self.urgent.append(envelope)
         self.unproductive += 1
         if self.idle:
             self.idle = False
@@ -264,7 +265,7 @@ class Cell:
         """Takes a stop that waits its turn like any message. From any thread."""
         self.put(envelope)
         if self.suspended or self.props.mailbox is NO_MESSAGES:
-            self.runtime.control_call(self._stop_suspended)
+            self.runtime.control_call(leftovers.heed_stops, self)
 
     def wake(self) -> None:
         """Has the host give the cell a turn. From any thread."""
@@ -388,23 +389,10 @@ class Cell:
             self.envelope = None
         self.reopen()
 
-    def handled_elsewhere(self, envelopes: Sequence[Envelope]) -> None:
-        """The handlers of these messages have ended in another process, and their askers have what they get."""
-        if self.noted or self.runtime.observed:
-            for envelope in envelopes:
-                outcomes.note(self, envelope, "done")
+    def ended_elsewhere(self, envelopes: Sequence[Envelope]) -> None:
+        """These messages were under way in another process. They have their end: no handler here answers them."""
         self.active -= len(envelopes)
-        if not self.active:
-            self.envelope = None
-        self.reopen()
-
-    def let_go(self, envelope: Envelope) -> None:
-        """A message that was under way elsewhere has its end, and no handler of this process answers it. It does not
-        count as progress.
-        """
-        self.unproductive += 1
-        self.active -= 1
-        if self.envelope is envelope:
+        if not self.active or any(each is self.envelope for each in envelopes):
             self.envelope = None
         self.reopen()
 
@@ -412,12 +400,10 @@ class Cell:
         """These messages were taken, and no handler has begun with them: they wait again, in this order and ahead of
         all others.
         """
-        self.active -= len(envelopes)
         self.handled -= len(envelopes)
         for envelope in reversed(envelopes):
             self.queue.appendleft(envelope)
-        self.envelope = None
-        self.reopen()
+        self.ended_elsewhere(envelopes)
 
     # Calls of a handler about its message
 
@@ -434,20 +420,18 @@ class Cell:
         return None if self.envelope is None else self.envelope.take_reply()
 
     def put_aside(self, envelope: Envelope) -> None:
-        """The message being handled waits until `take_back`; the value that its handler returns is not an answer to it.
+        """The message being handled waits until `unstash`; the value that its handler returns is not an answer to it.
         Once for each message: a second call does nothing.
         """
         if getattr(envelope, "aside", False):
             return
         self.unproductive += 1
+        self._own_stash().put(envelope)
+
+    def _own_stash(self) -> Stash:
         if self.stash is None:
             self.stash = Stash(self)
-        self.stash.put(envelope)
-
-    def take_back(self) -> None:
-        """Puts the stashed messages to the front of the queue."""
-        if self.stash is not None:
-            self.stash.give_back()
+        return self.stash
 
     # What the actor has
 
@@ -490,7 +474,7 @@ class Cell:
     def suspend(self, suspended: bool) -> None:
         """The same, on the loop thread."""
         self.suspended = suspended
-        self._stop_suspended()
+        leftovers.heed_stops(self)
         self.reopen()
 
     def keep_trace(self, last: int) -> None:
@@ -528,8 +512,8 @@ class Cell:
                     following = _CARRY_OUT[effect](self, reason, grace, culprit)
         return halt
 
-    def _feed_to(self, incarnation: int, event: LifeEvent) -> None:
-        """The same for an event of this incarnation, unless it has ended meanwhile."""
+    def hear(self, incarnation: int, event: LifeEvent) -> None:
+        """An event of this incarnation, unless it has ended meanwhile."""
         if incarnation == self.incarnation:
             self._feed(event)
 
@@ -569,20 +553,6 @@ class Cell:
             self.runtime.observer.lived(self, Moment.STOP_ORDERED, reason, grace)
         self._feed(LifeEvent.STOP, reason, grace)
 
-    def leave(self, reason: ExitReason) -> None:
-        """The incarnation itself asks for its end, whatever waits. On the host."""
-        self.hold()
-        self.runtime.control_call(self._leave_if_running, self.incarnation, reason)
-
-    def _leave_if_running(self, incarnation: int, reason: ExitReason) -> None:
-        if incarnation != self.incarnation:
-            return
-        supervisor = self.props.kind.manages_lifecycle
-        if self.phase is Phase.RUNNING or (supervisor and self.phase is Phase.STARTING):
-            self.stop(reason, self.props.shutdown)
-        elif supervisor:
-            self.reopen()  # it is stopping already, and has to hear of its children until it is done
-
     def exit(self, reason: ExitReason) -> None:
         """The incarnation itself ends, for this reason, as soon as the handlers under way have ended; in its start, as
         soon as that is completed.
@@ -590,23 +560,14 @@ class Cell:
         if self.phase is Phase.STARTING:
             self.possess().leave_later(reason)
             return
-        self._feed(LifeEvent.EXIT, reason, self.props.shutdown)
-
-    def _stop_suspended(self) -> None:
-        """While the cell is suspended, or where it takes none at all, no message is handled: a stop that waits among
-        them counts at once.
-        """
-        held = self.suspended or self.props.mailbox is NO_MESSAGES
-        stop = leftovers.withdraw_stops(self) if held else None
-        if stop is not None:
-            self.stop(outcomes.stop_reason(self, stop), self.props.shutdown)
+        self._feed(LifeEvent.EXIT, reason, self.props.shutdown or None)  # a grace of 0 is for the orders of others
 
     def crash(self, reason: Crashed, culprit: Envelope | None = None) -> None:
         """The incarnation ends by an exception, that of the handler of `culprit` if there is one; the rest of the
         handlers under way are cut off.
         """
         if self._feed(LifeEvent.CRASH, reason, None, culprit):
-            self._halt()
+            halt(self)
 
     def spare(self, envelope: Envelope) -> bool:
         """Keeps a message whose handler was cut off by the crash of another for the next incarnation, which handles it
@@ -615,10 +576,8 @@ class Cell:
         """
         if not self.supervised:
             return False
-        if self.spared is None:
-            self.spared = []
         if outcomes.comes_again(self, envelope):
-            self.spared.append(envelope)
+            self._own_stash().keep(envelope)
         return True
 
     def kill(self, reason: ExitReason, culprit: Envelope | None = None) -> None:
@@ -627,48 +586,20 @@ class Cell:
         """
         if culprit is not None:
             self.culprit = culprit
-        if self._kill(reason):
-            self._halt()
+        if self.begin_kill(reason):
+            halt(self)
 
     def kill_ordered(self, reason: ExitReason) -> None:
         """A supervisor stops this child by a kill: its exit is that of the stop."""
         self.told_to_stop = reason
         self.kill(reason)
 
-    def break_off(self, error: BaseException) -> bool:
-        """Kills the incarnation because a turn failed outside of its handler. Returns False, and does nothing, if it
-        is ending already.
-        """
-        if self.phase in ABSENT or self.phase in BEING_KILLED:
-            return False
-        self.kill(Crashed(error), self.culprit or self.envelope)
-        return True
-
-    def _kill(self, reason: ExitReason) -> bool:
+    def begin_kill(self, reason: ExitReason) -> bool:
+        """The incarnation is killed. Returns whether code of it must be halted now."""
         observer = self.runtime.observer
         if observer is not None and self.phase not in ABSENT:
             observer.lived(self, Moment.KILL_ORDERED, reason)
         return self._feed(LifeEvent.KILL, reason)
-
-    def _halt(self) -> None:
-        """Ends what runs of the incarnation, after all below it. A loop and not a recursion: a chain of actors may be
-        deeper than the interpreter's stack. The handlers under way are cancelled before the tasks, for which they may
-        wait.
-        """
-        doomed = [self]
-        below = [] if self.children is None else self.children.orphans()
-        while below:
-            cell = below.pop()
-            if cell._kill(Killed(PARENT_ENDED)):
-                doomed.append(cell)
-                below += [] if cell.children is None else cell.children.orphans()
-        for cell in reversed(doomed):
-            halted = partial(cell._feed_to, cell.incarnation, LifeEvent.HALTED)
-            ended = cell.host.kill(cell, halted)
-            if cell.possessions is not None:
-                cell._cancel_tasks()
-            if ended:
-                halted()
 
     def lose(self, reason: RuntimeLost) -> None:
         """The runtime has lost its loop: the cell closes, whatever phase it is in, and every question has an answer. No
@@ -703,9 +634,9 @@ class Cell:
         if self.host.blocks and is_over(self):
             return None  # the thread was left behind, and another incarnation may be here
         self.actor, self.kind = actor, props.kind
-        if self.carried is _NOTHING:
+        if self.carried is hooks.NOTHING:
             return hooks.start(self) if props.kind.starts or self.runtime.observer is not None else None
-        carried, self.carried = self.carried, _NOTHING
+        carried, self.carried = self.carried, hooks.NOTHING
         return hooks.restore(self, carried)
 
     def _came_up(self, incarnation: int, error: BaseException | None) -> None:
@@ -723,12 +654,7 @@ class Cell:
 
     def _time_start(self) -> None:
         if self.props.start_timeout is not None:
-            self._arm_grace(self.props.start_timeout, self._start_overdue)
-
-    def _start_overdue(self) -> None:
-        assert self.props.start_timeout is not None
-        if self.up_since == math.inf:  # otherwise it came up in time, and has been told to stop since
-            self.kill(Crashed(StartTimeout(self.path, self.props.start_timeout, self.props.kind.waits_for(self))))
+            self._arm_grace(self.props.start_timeout, partial(outcomes.start_overdue, self))
 
     def _leave(self, reason: ExitReason) -> None:
         farewell = self.kind.farewell if self.runtime.observer is None else hooks.observed_farewell
@@ -740,11 +666,6 @@ class Cell:
     def carry(self, carried: object) -> None:
         """Keeps a value for the next incarnation."""
         self.carried = carried
-
-    @property
-    def carries(self) -> bool:
-        """Whether there is a value for the next incarnation."""
-        return self.carried is not _NOTHING
 
     def _left(self, incarnation: int, reason: ExitReason, error: BaseException | None) -> None:
         """The hook for the end is done; one that raised makes the exit a crash. On the loop thread."""
@@ -781,8 +702,18 @@ class Cell:
             self.possessions.tell()
 
     def _report_up(self, *_: object) -> None:
+        if self.grace is not None and self.told_to_stop is None:
+            self._disarm_grace()  # it was that of the start, and not that of an order to stop
         self.up_since = self.runtime.now()
-        reports.up(self, self.up_since)
+        runtime, parent, observer = self.runtime, self.parent, self.runtime.observer
+        if observer is not None:
+            observer.lived(self, Moment.UP)
+        if runtime.events.takers[Started]:
+            runtime.events.publish(Started(self.path, self.up_since, self.props.kind.actor_class, self.incarnation))
+        if not self.supervised:
+            runtime.started(self, None)
+        elif parent is not None:
+            parent.put_urgent(ChildStarted(self.id, self.incarnation))
         if self.props.kind.continues:
             self.put_urgent(Continue())
 
@@ -793,10 +724,6 @@ class Cell:
         self.told_to_stop = reason
         if self.possessions is not None:
             self.possessions.tell()
-
-    def _cancel_tasks(self) -> None:
-        if self.possessions is not None and self.possessions.owned is not None:
-            self.possessions.owned.cancel_tasks()
 
     def _time_order(self, reason: ExitReason | None, grace: float | None, *_: object) -> None:
         if grace is not None:
@@ -823,7 +750,7 @@ class Cell:
             host.cut_off(self)
         if breaks and self.possessions is not None:
             self.possessions.tell()
-            self._cancel_tasks()
+            self.possessions.cancel_tasks()
         self.open = False
         self.reason, self.culprit = reason, culprit
         kind = self.kind
@@ -849,7 +776,7 @@ class Cell:
             self.children.end(self.reason)
         if not self.children:
             return LifeEvent.CHILDLESS
-        self.runtime.when_childless(self, partial(self._feed_to, self.incarnation, LifeEvent.CHILDLESS))
+        self.runtime.when_childless(self, partial(self.hear, self.incarnation, LifeEvent.CHILDLESS))
         return None
 
     def _end_owned(self, owned: Owned) -> None:
@@ -859,20 +786,7 @@ class Cell:
         orderly = self.phase is Phase.ENDING and self.reason.expected
         if orderly and self.grace is None and self.props.shutdown is not None:
             self._arm_grace(self.props.shutdown, partial(self.kill, Killed("did not stop in time")))
-        owned.end(hurry=not orderly)
-
-    def end_children(self, then: Callable[[], object]) -> None:
-        """Ends what lives below, for what the incarnation owns; calls `then` when nothing lives there any more."""
-        if self.children is not None:
-            self.children.end(self.reason)
-        if self.children:
-            self.runtime.when_childless(self, then)
-        else:
-            then()
-
-    def childless(self, incarnation: int) -> None:
-        """Nothing that the incarnation owned is left, and nothing lives below it."""
-        self._feed_to(incarnation, LifeEvent.CHILDLESS)
+        owned.end(hurry=not orderly, ended=partial(self.hear, self.incarnation, LifeEvent.CHILDLESS))
 
     def _tell_watchers(self, *_: object) -> None:
         """Tells the watchers of the last incarnation only. A later watcher is told of the next end."""
@@ -925,19 +839,17 @@ class Cell:
         self.active = 0
         if self.watchers is not None:
             self.watchers.forget_watched()
-        spared, self.spared = self.spared, None
-        for envelope in reversed(spared or ()):
-            self.queue.appendleft(envelope)
         if self.stash is not None:
-            self.stash.give_back()
+            self.stash.empty()
         self.stash = None
-        self.host.retire(self)
+        if self in self.host.holds:
+            self.host.retire(self)
 
     def _arm_grace(self, seconds: float, then: Callable[[], object]) -> None:
         self._disarm_grace()
         self.grace = self.runtime.clock.call_at(self.runtime.now() + seconds, then)
 
-    def _disarm_grace(self, *_: object) -> None:
+    def _disarm_grace(self) -> None:
         if self.grace is not None:
             self.grace.cancel()
             self.grace = None
@@ -958,16 +870,6 @@ class Cell:
             self.runtime.observer.lived(self, Moment.CLOSED, reason)
         self._feed(LifeEvent.CLOSE, reason)
 
-    def close_or_park(self, reason: ExitReason) -> None:
-        """The supervisor of this place has ended. Where it may be started again, and has this place again then, the
-        cell waits for that: ref, name and queue are kept.
-        """
-        parent = self.parent
-        if parent is not None and parent.children is not None and self.placed and may_return(parent):
-            parent.children.park(self)
-        else:
-            self.close(reason)
-
     def __repr__(self) -> str:
         return f"<Cell {self.path} #{self.incarnation} {self.phase.name.lower()}>"
 
@@ -977,7 +879,6 @@ _CARRIED_OUT: dict[LifeEffect, Callable[..., LifeEvent | None]] = {
     LifeEffect.OPEN: Cell.reopen,
     LifeEffect.SHUT: Cell._shut,
     LifeEffect.REPORT_UP: Cell._report_up,
-    LifeEffect.UNTIME: Cell._disarm_grace,
     LifeEffect.KEEP: Cell._keep_order,
     LifeEffect.NOTE: Cell._note_order,
     LifeEffect.TIME: Cell._time_order,
@@ -993,4 +894,4 @@ _CARRIED_OUT: dict[LifeEffect, Callable[..., LifeEvent | None]] = {
     LifeEffect.SHUT_DOWN: Cell._shut_down,
 }
 _CARRY_OUT = tuple(_CARRIED_OUT.get(effect, Cell._launch) for effect in LifeEffect)
-"""The method of each effect, by its number; `HALT` is carried out by `_halt`."""
+"""The method of each effect, by its number; `HALT` is carried out by `halt`."""

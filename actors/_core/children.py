@@ -7,9 +7,10 @@ methods only.
 from __future__ import annotations
 
 from collections.abc import Container
+from functools import partial
 from typing import TYPE_CHECKING
 
-from actors._core.life import ABSENT
+from actors._core.life import ABSENT, LifeEvent
 from actors.reasons import Killed, Shutdown
 
 if TYPE_CHECKING:
@@ -63,7 +64,7 @@ class ChildCells(dict[str, "Cell"]):
         for child in self.here():
             child.supervise(False)
             if child.phase in ABSENT:
-                child.close_or_park(Shutdown(PARENT_ENDED))
+                close_or_park(child, Shutdown(PARENT_ENDED))
             elif child.told_to_stop is None:
                 child.stop(Shutdown(PARENT_ENDED), child.props.shutdown)
 
@@ -72,7 +73,7 @@ class ChildCells(dict[str, "Cell"]):
             if child.children is not None:
                 child.children.end(reason)
             child.supervise(False)
-            child.close_or_park(Shutdown(PARENT_ENDED) if reason.expected else Killed(PARENT_ENDED))
+            close_or_park(child, Shutdown(PARENT_ENDED) if reason.expected else Killed(PARENT_ENDED))
 
     def orphans(self) -> list[Cell]:
         """The children that live; those between two incarnations end here. None of them is restarted."""
@@ -80,7 +81,7 @@ class ChildCells(dict[str, "Cell"]):
         for child in self.here():
             child.supervise(False)
             if child.phase in ABSENT:
-                child.close_or_park(Killed(PARENT_ENDED))
+                close_or_park(child, Killed(PARENT_ENDED))
             else:
                 living.append(child)
         return living
@@ -136,3 +137,34 @@ def may_return(cell: Cell) -> bool:
         cell = cell.parent
     # In a process of its own the actor has its supervisor in the program.
     return cell.parent is None and cell.supervised
+
+
+def close_or_park(cell: Cell, reason: ExitReason) -> None:
+    """The supervisor of this place has ended. Where it may be started again, and has this place again then, the cell
+    waits for that: ref, name and queue are kept. Otherwise it closes.
+    """
+    parent = cell.parent
+    if parent is not None and parent.children is not None and cell.placed and may_return(parent):
+        parent.children.park(cell)
+    else:
+        cell.close(reason)
+
+
+def halt(killed: Cell) -> None:
+    """Ends what runs of a killed incarnation, after all below it. A loop and not a recursion: a chain of actors may be
+    deeper than the interpreter's stack. The handlers under way are cancelled before the tasks, for which they may wait.
+    """
+    doomed = [killed]
+    below = [] if killed.children is None else killed.children.orphans()
+    while below:
+        cell = below.pop()
+        if cell.begin_kill(Killed(PARENT_ENDED)):
+            doomed.append(cell)
+            below += [] if cell.children is None else cell.children.orphans()
+    for cell in reversed(doomed):
+        halted = partial(cell.hear, cell.incarnation, LifeEvent.HALTED)
+        ended = cell.host.kill(cell, halted)
+        if cell.possessions is not None:
+            cell.possessions.cancel_tasks()
+        if ended:
+            halted()

@@ -94,6 +94,23 @@ class Envelope:
         return f"<Envelope {type(self.message).__qualname__} from {self.sender.path if self.sender else 'outside'}>"
 
 
+class SystemEnvelope(Envelope):
+    """A message of the system lane: it has no sender, and nothing waits for it. Every start and every end sends one, so
+    it is made without a call in Python: `put_urgent` sets the message.
+    """
+
+    __slots__ = ()
+
+    sender = None
+    reply = None
+    deadline = None
+    correlation_id = None
+    __init__ = object.__init__
+
+    def _copied(self) -> Envelope:
+        return Envelope(self.message)
+
+
 class BareEnvelope(Envelope):
     """A message that nothing waits for: no reply, no deadline, no correlation id. Most messages are such, and this one
     is made in four fifths of the time.

@@ -15,6 +15,7 @@ from pykka.messages import ProxyCall, ProxyGetAttr, ProxySetAttr, _ActorStop
 
 from actors._core.messages import Continue, MonitorDown, Timed
 from actors._core.outcomes import dead_letter, stop_reason
+from actors._core.own_exit import leave
 from actors._user_code.text import shown
 from actors.errors import HandlerDefinitionError
 
@@ -240,7 +241,7 @@ def _stop(actor: Any, _: _ActorStop) -> None:
 def leave_by_message(cell: Cell) -> None:
     """A stop that waited in the queue like any message, as pykka's does."""
     cell.made_no_progress()
-    cell.leave(stop_reason(cell, cell.envelope))
+    leave(cell, stop_reason(cell, cell.envelope))
 
 
 def _proxy_call(actor: Any, call: ProxyCall) -> object:

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
 Rest = Coroutine[Any, Any, None] | None
 """The hooks that are left."""
+NOTHING = object()
+"""Stands for a value that was not carried over."""
 
 
 def start(cell: Cell) -> Rest:

@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING
 from pykka.messages import _ActorStop
 
 from actors._core.envelope import Envelope
-from actors._core.mailbox import waiting_in, withdraw
+from actors._core.mailbox import NO_MESSAGES, waiting_in, withdraw
 from actors._core.messages import NOTICES, MonitorDown
-from actors._core.outcomes import dead_letter, refuse
+from actors._core.outcomes import dead_letter, refuse, stop_reason
 from actors.errors import lost
 from actors.reasons import RuntimeLost
 
@@ -47,11 +47,16 @@ def drop_notices(cell: Cell, urgent: Iterable[Envelope], possessions: Possession
             dead_letter(cell, notice, "dropped", envelope)
 
 
-def withdraw_stops(cell: Cell) -> Envelope | None:
-    """Takes the orders to stop out of the mailbox that wait there. Returns the last of them, if there was one."""
+def heed_stops(cell: Cell) -> None:
+    """While the cell is suspended, and where it takes no message at all, none is handled: orders to stop that wait in
+    the mailbox are taken out of it, and the last of them counts at once.
+    """
+    if not cell.suspended and cell.props.mailbox is not NO_MESSAGES:
+        return
     stops = [envelope for envelope in waiting_in(cell.queue) if type(envelope.message) is _ActorStop]
     for envelope in stops:
         withdraw(cell.queue, envelope)
         if cell.runtime.observer is not None:
             cell.runtime.observer.withdrawn(cell, envelope)
-    return stops[-1] if stops else None
+    if stops:
+        cell.stop(stop_reason(cell, stops[-1]), cell.props.shutdown)

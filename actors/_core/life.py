@@ -76,6 +76,8 @@ class LifeEvent(IntEnum):
     """The hook for the end has returned or raised."""
     CHILDLESS = auto()
     """Nothing lives below it any more, and its tasks and resources have ended."""
+    UNWATCHED = auto()
+    """It has ended without watchers, and its mailbox drops nothing: the end is settled already."""
     SETTLE = auto()
     """Another incarnation may follow: the watchers of the last one must be told."""
     CLOSE = auto()
@@ -92,9 +94,9 @@ class LifeEffect(IntEnum):
     SHUT = auto()
     """Take no further message; forget what the next turn was to do, and the time limit."""
     REPORT_UP = auto()
-    """Tell the parent and the events that the incarnation is up; have `on_continue` run."""
-    UNTIME = auto()
-    """Take the time limit back."""
+    """Take the time limit of the start back. Tell the parent and the events that the incarnation is up; have
+    `on_continue` run.
+    """
     KEEP = auto()
     """Remember the order to stop for the incarnation to come."""
     NOTE = auto()
@@ -147,7 +149,7 @@ OF_AN_ACTOR: Rows = {
         E.CLOSE: (P.CLOSED, (F.SHUT_DOWN,)),
     },
     P.STARTING: {
-        E.BUILT: (P.RUNNING, (F.UNTIME, F.REPORT_UP, F.OPEN)),
+        E.BUILT: (P.RUNNING, (F.REPORT_UP, F.OPEN)),
         E.FAILED: (P.FAILING, (F.END_BELOW,)),
         E.DECLINED: (P.DECLINING, (F.END_BELOW,)),
         E.STOP: (P.RECALLED, (F.NOTE, F.TIME)),
@@ -202,6 +204,7 @@ OF_AN_ACTOR: Rows = {
     P.ENDED: {
         E.STOP: (P.ENDED, (F.KEEP,)),
         E.CRASH: (P.ENDED, (F.REFUSE,)),
+        E.UNWATCHED: (P.DOWN, ()),
         E.SETTLE: (P.DOWN, (F.TELL,)),
         E.CLOSE: (P.CLOSED, (F.SHUT_DOWN,)),
     },
@@ -228,7 +231,7 @@ OF_A_SUPERVISOR: Rows = {
     P.STARTING: {
         **_OF_ONE_THAT_LIVES,
         E.BUILT: (P.STARTING, (F.OPEN,)),
-        E.READY: (P.RUNNING, (F.UNTIME, F.REPORT_UP, F.OPEN)),
+        E.READY: (P.RUNNING, (F.REPORT_UP, F.OPEN)),
         E.STOP: (P.ORDERED, (F.NOTE, F.ORDER, F.OPEN, F.TIME)),
         E.CRASH: (P.FAILING, (F.END_BELOW,)),
     },
@@ -253,11 +256,18 @@ def transition(phase: Phase, event: LifeEvent, *, supervisor: bool) -> Transitio
     return found if found is not None else OF_AN_ACTOR.get(phase, {}).get(event)
 
 
-def _compiled(*, supervisor: bool) -> tuple[tuple[Transition | None, ...], ...]:
-    return tuple(tuple(transition(phase, event, supervisor=supervisor) for event in LifeEvent) for phase in Phase)
+def _compiled(*tables: Rows) -> tuple[tuple[Transition | None, ...], ...]:
+    """The rows of these tables by phase and event; those of a later table go before those of an earlier one."""
+    compiled: list[tuple[Transition | None, ...]] = []
+    for phase in Phase:
+        row: dict[LifeEvent, Transition] = {}
+        for table in tables:
+            row.update(table.get(phase, {}))
+        compiled.append(tuple(map(row.get, LifeEvent)))
+    return tuple(compiled)
 
 
-TABLES = (_compiled(supervisor=False), _compiled(supervisor=True))
+TABLES = (_compiled(OF_AN_ACTOR), _compiled(OF_AN_ACTOR, OF_A_SUPERVISOR))
 """The table of an actor and that of a supervisor, by phase and event."""
 
 TAKES_MESSAGES = frozenset({P.RUNNING})

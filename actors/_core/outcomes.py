@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import math
 import queue
 from enum import Enum, auto
 from functools import partial
@@ -29,6 +30,7 @@ from actors.errors import (
     NoMailbox,
     PlaceLost,
     RuntimeStopped,
+    StartTimeout,
     UnhandledMessage,
     crashed_by,
     gone,
@@ -236,6 +238,13 @@ def stop_reason(cell: Cell, order: Envelope | None) -> ExitReason:
     return Shutdown("stop() was called")
 
 
+def start_overdue(cell: Cell) -> None:
+    """The time for the start is over: the incarnation is killed if it is still in it."""
+    assert cell.props.start_timeout is not None
+    if cell.up_since == math.inf:  # otherwise it came up in time, and has been told to stop since
+        cell.kill(Crashed(StartTimeout(cell.path, cell.props.start_timeout, cell.props.kind.waits_for(cell))))
+
+
 def came_late(cell: Cell, incarnation: int) -> None:
     """A handler that overran its time limit in a thread has ended. The fate of its message is decided already."""
     if incarnation == cell.incarnation:
@@ -265,7 +274,9 @@ def failed(cell: Cell, envelope: Envelope, error: BaseException, incarnation: in
         return False
     present = incarnation == cell.incarnation
     if cell.possessions is not None and cell.possessions.replies:
-        envelope.reply = taken_by_user(cell, envelope) or envelope.reply
+        taken = taken_by_user(cell, envelope)
+        if taken is not None:
+            envelope.reply = taken
     if cell.noted or cell.runtime.observed:
         note(cell, envelope, "failed")
     if isinstance(error, cell.kind.answers):

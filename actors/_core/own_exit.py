@@ -1,10 +1,11 @@
-"""The exit of an incarnation by its own wish (`Actor.exit`)."""
+"""The end of an incarnation by its own wish: `Actor.exit`, and a stop that it has taken from its mailbox."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
 from actors._core.current import own_incarnation
+from actors._core.life import Phase
 from actors._user_code.text import shown
 from actors.reasons import Crashed, ExitReason, Normal, Shutdown
 
@@ -39,6 +40,23 @@ def _end(cell: Cell, incarnation: int, reason: ExitReason) -> None:
         cell.crash(reason)
     else:
         cell.stop(reason, cell.props.shutdown)
+
+
+def leave(cell: Cell, reason: ExitReason) -> None:
+    """The incarnation asks for its end as for that by a stop, whatever waits. On the host."""
+    cell.hold()
+    cell.runtime.control_call(_stop_if_running, cell, cell.incarnation, reason)
+
+
+def _stop_if_running(cell: Cell, incarnation: int, reason: ExitReason) -> None:
+    if incarnation != cell.incarnation:
+        return
+    supervisor = cell.props.kind.manages_lifecycle
+    if cell.phase is Phase.RUNNING or (supervisor and cell.phase is Phase.STARTING):
+        by_itself = isinstance(reason, Normal)  # a grace of 0 ("brutal_kill") is for the orders of others
+        cell.stop(reason, (cell.props.shutdown or None) if by_itself else cell.props.shutdown)
+    elif supervisor:
+        cell.reopen()  # it is stopping already, and has to hear of its children until it is done
 
 
 def _check(reason: object) -> None:

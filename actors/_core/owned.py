@@ -57,6 +57,7 @@ class Owned:
         "_cancelled",
         "_cell",
         "_closed",
+        "_ended",
         "_hurried",
         "_incarnation",
         "_limit",
@@ -90,6 +91,8 @@ class Owned:
         self._wake: Callable[[], object] | None = None
         """Wakes the coroutine that waits without a limit. From any thread."""
         self._limit: TimerHandle | None = None
+        self._ended: Callable[[], object] | None = None
+        """Called when everything has ended."""
 
     # What the incarnation takes. On its host.
 
@@ -136,10 +139,9 @@ class Owned:
             self._cancelled.add(task)
             task.cancel()
 
-    def end(self, *, hurry: bool) -> None:
-        """Goes through the stages; called again by a kill, which has the present one hurry. Ends with the `childless`
-        of the cell.
-        """
+    def end(self, *, hurry: bool, ended: Callable[[], object]) -> None:
+        """Goes through the stages, and calls `ended`; called again by a kill, which has the present one hurry."""
+        self._ended = ended
         if hurry and not self._hurried:
             self._hurried = True
             wake = self._wake
@@ -152,14 +154,24 @@ class Owned:
             self._watch(self._round, BLOCKED)
             self._cell.host.finish(self._cell, self._task_steps(), partial(self._tasks_over, self._round))
         elif self._stage == 2:
-            self._cell.end_children(self._children_over)
+            self._end_children()
 
     def _tasks_over(self, round: int) -> None:
         if round != self._round or self._stage != 1:
             return
         self._unwatch()
         self._stage = 2
-        self._cell.end_children(self._children_over)
+        self._end_children()
+
+    def _end_children(self) -> None:
+        """Ends what lives below, and goes on when nothing lives there any more."""
+        cell = self._cell
+        if cell.children is not None:
+            cell.children.end(cell.reason)
+        if cell.children:
+            cell.runtime.when_childless(cell, self._children_over)
+        else:
+            self._children_over()
 
     def _children_over(self) -> None:
         if self._stage == 2:
@@ -176,7 +188,8 @@ class Owned:
             self._unwatch()
             self._stage = 4
             self._closed = True
-            self._cell.childless(self._incarnation)
+            if self._ended is not None:
+                self._ended()
 
     def drop(self) -> None:
         """The incarnation is gone. What is left by now was taken too late, or the runtime is lost: no coroutine can be

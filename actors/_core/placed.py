@@ -12,15 +12,13 @@ from pykka.messages import ProxyCall, ProxyGetAttr, ProxySetAttr
 
 from actors._core.actor_type import ActorType
 from actors._core.handlers import SYSTEM, Dispatch, HandlerFunction
+from actors._core.hooks import NOTHING
 from actors._core.process import HostChoice, PlaceSpec, module_of
 
 if TYPE_CHECKING:
     from actors._core.cell import Cell
     from actors._core.hooks import Rest
     from actors.reasons import ExitReason
-
-NOTHING = object()
-"""Stands for a value that was not carried over."""
 
 
 class HostOfPlaces(Protocol):

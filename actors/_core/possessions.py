@@ -113,6 +113,11 @@ class Possessions:
         for then in list((told or {}).values()):
             self._cell.runtime.attempt(self._cell.path, "a callback of its end", then)
 
+    def cancel_tasks(self) -> None:
+        """The tasks of the incarnation end."""
+        if self.owned is not None:
+            self.owned.cancel_tasks()
+
     def take_name(self, name: str) -> None:
         """Registers a name. Raises `NameTaken` and `IncarnationEnded`."""
         cell = self._cell

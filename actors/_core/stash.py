@@ -1,4 +1,6 @@
-"""The stash: messages that their handlers have put aside, in the order in which they came."""
+"""The stash: messages that their handlers have put aside, in the order in which they came, and messages whose handlers
+were cut off, until the incarnation has ended.
+"""
 
 from __future__ import annotations
 
@@ -13,13 +15,15 @@ if TYPE_CHECKING:
 
 
 class Stash:
-    """The stashed messages of a cell. Only one that has put a message aside has this object."""
+    """The stashed messages of a cell. Only one that has kept a message has this object."""
 
-    __slots__ = ("_aside", "_cell")
+    __slots__ = ("_aside", "_cell", "_cut_off")
 
     def __init__(self, cell: Cell) -> None:
         self._cell = cell
         self._aside: deque[Envelope] = deque()
+        self._cut_off: list[Envelope] = []
+        """In the order in which their handlers ended."""
 
     def __len__(self) -> int:
         return len(self._aside)
@@ -39,10 +43,23 @@ class Stash:
         if envelope.reply is not None:
             envelope.reply = None
 
+    def keep(self, envelope: Envelope) -> None:
+        """Keeps a message whose handler was cut off by the crash of another for the next incarnation."""
+        self._cut_off.append(envelope)
+
     def give_back(self) -> None:
-        """Puts the messages to the front of the queue."""
+        """Puts the messages that were put aside to the front of the queue."""
         while self._aside:
             self._cell.queue.appendleft(self._aside.pop())
+
+    def empty(self) -> None:
+        """The incarnation has ended: puts the messages to the front of the queue, those that were cut off behind those
+        that were put aside.
+        """
+        for envelope in reversed(self._cut_off):
+            self._cell.queue.appendleft(envelope)
+        self._cut_off.clear()
+        self.give_back()
 
     def recall(self, envelope: Envelope) -> bool:
         """Takes a message out whose own handler put it here and then crashed: the crash decides what becomes of it.

@@ -7,7 +7,7 @@ behind the same methods.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Coroutine, Iterator
+from collections.abc import Callable, Container, Coroutine, Iterator
 from contextvars import Context
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -32,6 +32,11 @@ class Host(Protocol):
     """Whether a turn may take time, so that its limits need a watch from outside."""
     goes_on: bool
     """Whether the turn in which a handler raises goes on with the hook for the end."""
+
+    @property
+    def holds(self) -> Container[Cell]:
+        """The cells for whose incarnation the host holds something: `retire` takes it back."""
+        ...
 
     def launch(self, cell: Cell, /) -> None:
         """An incarnation begins: gives it its resources, and a first turn."""

@@ -72,6 +72,7 @@ class LoopHost:
         self._idle: list[CoroutineRunner] = []
         self._carriers: dict[CoroutineRunner, None] = {}  # no sets: their order is not the same in every run
         self._under_way: dict[Cell, list[CoroutineRunner]] = {}
+        self.holds = self._under_way
         self.stepping: Cell | None = None
         """The cell whose code runs at this moment."""
         self.turns = 0
@@ -82,6 +83,9 @@ class LoopHost:
         self._queue.append(cell)
         if not self._scheduled:
             self.schedule()
+
+    launch = ready
+    """An incarnation has no resources here but its turns. A subclass with another `ready` has another `launch`."""
 
     def run_now(self) -> None:
         """Runs what is ready without a detour through the event loop: for a coroutine of the loop that is about to
@@ -254,9 +258,6 @@ class LoopHost:
         return False
 
     # Ends
-
-    def launch(self, cell: Cell) -> None:
-        self.ready(cell)
 
     def under_way(self, cell: Cell) -> list[Envelope]:
         return [each.envelope for each in self._under_way.get(cell, ()) if each.envelope is not None]

@@ -11,7 +11,7 @@ import contextlib
 import threading
 import weakref
 from collections import deque
-from collections.abc import Callable, Coroutine, Iterator
+from collections.abc import Callable, Container, Coroutine, Iterator
 from contextvars import Context
 from functools import partial
 from queue import SimpleQueue
@@ -48,6 +48,7 @@ class ThreadHost:
     def __init__(self, runtime: Runtime) -> None:
         self._runtime = runtime
         self._workers: dict[Cell, Worker] = {}
+        self.holds: Container[Cell] = self._workers
         self._finishing: dict[Worker, None] = {}
 
     def launch(self, cell: Cell) -> None:

@@ -117,8 +117,8 @@ class LogSink:
         return end is not None
 
     def _hold(self, what: _End | LifecycleEvent) -> bool:
-        """Keeps it until its supervisor has decided, or the loop has made `_PASSES`. False: this thread runs no loop, and
-        nothing will follow.
+        """Keeps it until its supervisor has decided, or the loop has made `_PASSES`. False: this thread runs no loop,
+        and nothing will follow.
         """
         try:
             loop = asyncio.get_running_loop()

@@ -16,6 +16,7 @@ from pykka.messages import _ActorStop
 
 from actors._core.cell import Cell
 from actors._core.envelope import Envelope
+from actors._core.hooks import NOTHING
 from actors._core.life import ON_ITS_WAY_OUT
 from actors._core.observer import Moment
 from actors._core.outcomes import dead_letter
@@ -437,7 +438,7 @@ class PlacePeer:
                 self._say_last("gone", *reasons, self._carried(cell), self._progress)
 
     def _carried(self, cell: Cell) -> bytes | None:
-        if not cell.carries:
+        if cell.carried is NOTHING:
             return None
         try:
             return self.codec.dumps(self.path, lambda: "the value of carry_over", cell.carried)

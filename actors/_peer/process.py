@@ -97,6 +97,7 @@ class ProcessLine:
         """Begins to hand over frames. The link is lost with the program, and then the process ends."""
         loop = asyncio.get_running_loop()
         self._link = FrameLink(loop, copy_context(), self._end, peer.received, lambda: os._exit(1))
+        self._link.listen()
 
     def log_by(self, handler: logging.Handler, levels: Mapping[str, int]) -> None:
         """Every logger writes by this handler, at its level in the program."""

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Coroutine, Iterator
+from collections import ChainMap
+from collections.abc import Callable, Container, Coroutine, Iterator
 from contextvars import Context
 from functools import partial
 from typing import TYPE_CHECKING, Any, cast
@@ -36,6 +37,7 @@ class PlaceHost:
         self._loop_host = runtime.loop_host
         self.slice, self.goes_on = runtime.loop_host.slice, runtime.loop_host.goes_on
         self._places: dict[Cell, ActorPlace] = {}
+        self.holds: Container[Cell] = ChainMap[Any, Any](self._places, runtime.loop_host.holds)
         self.carriers = carriers
         """Makes what carries each place."""
 

@@ -291,7 +291,7 @@ class Inward:
         if outcome is not None:
             now = self._runtime.now()
             outcomes.publish_handled(mirror, envelope, outcome, now, now - getattr(envelope, "began", now))
-        mirror.let_go(envelope)
+        mirror.ended_elsewhere([envelope])
 
     def refused(self, number: int, why: str, encoded: Any) -> None:
         """The message did not come into the mailbox of the inner actor."""
@@ -301,7 +301,7 @@ class Inward:
         mirror, envelope = relayed
         error = dead(mirror, envelope.message) if encoded is None else self._place.error_of(encoded)
         refuse(mirror, envelope, why, error)
-        mirror.let_go(envelope)
+        mirror.ended_elsewhere([envelope])
 
     def came_back(self, last: int, *numbers: int) -> None:
         """The placed actor has ended. No handler has begun with these messages, nor with those after `last`, which was

@@ -45,8 +45,8 @@ class FrameLink:
         received: Callable[[Frame], object],
         lost: Callable[[], object],
     ) -> None:
-        """`received` gets each frame. `lost` is called once, when the other end is gone; no frame follows. Both are
-        called in `context`.
+        """`received` gets each frame, from `listen` on. `lost` is called once, when the other end is gone; no frame
+        follows. Both are called in `context`.
         """
         self._loop = loop
         self._context = context
@@ -59,7 +59,11 @@ class FrameLink:
         self._writing = False
         self._closed = False
         end.setblocking(False)
-        context.copy().run(loop.add_reader, end.fileno(), self._readable)
+
+    def listen(self) -> None:
+        """Begins to hear the other end. Does nothing if the link is closed."""
+        if not self._closed:
+            self._context.copy().run(self._loop.add_reader, self._socket.fileno(), self._readable)
 
     def send(self, *frame: object) -> None:
         """Sends a frame, at the latest in the next pass of the loop. Does nothing if the link is closed."""

@@ -15,10 +15,11 @@ from typing import TYPE_CHECKING, Any
 from actors._core.children import PARENT_ENDED
 from actors._core.clock import TimerHandle
 from actors._core.envelope import Envelope
+from actors._core.hooks import NOTHING
 from actors._core.life import BEING_KILLED, ON_ITS_WAY_OUT, STARTS
 from actors._core.messages import Continue
 from actors._core.outcomes import overran
-from actors._core.placed import NOTHING, PlacedActor, PlacedStart, PlacedType
+from actors._core.placed import PlacedActor, PlacedStart, PlacedType
 from actors._place.carrier import VERSION, Carrier
 from actors._place.codec import Codec, RefKey, key_for
 from actors._place.inward import HEARD_OF_INNER, Inward

@@ -124,6 +124,7 @@ class ProcessCarrier:
             opened.callback(self._link.close)
             self._lookups = FrameLink(loop, context, asking, self._place.looked_up, lambda: None)
             opened.callback(self._lookups.close)
+            self._lookups.listen()
             self._link.send(*first)
             copies.pop_all()  # the launcher closes them
             self._begun = True
@@ -138,7 +139,9 @@ class ProcessCarrier:
         os.close(reader)
 
     def forked(self, pid: int) -> None:
-        """The process runs."""
+        """The process runs. What it says is heard from now on: it comes over another socket than this news, and may be
+        there before.
+        """
         self.name = f"process {pid}{self._where}"
         self._forked = True
         with contextlib.suppress(ProcessLookupError):  # it has ended, which the zygote tells
@@ -147,6 +150,7 @@ class ProcessCarrier:
             self._signal()
         elif self._wanted["memory"] is not None:
             self._watch_memory(pid)
+        self._link.listen()
 
     def _watch_memory(self, pid: int) -> None:
         """Looks again in a while how much memory the process has."""

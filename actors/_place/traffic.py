@@ -167,7 +167,10 @@ class Traffic:
             elif cell.noted or self._runtime.observed:  # it was stashed, and has been handled since
                 outcomes.note(cell, envelope, "done")
         if ended:
-            cell.handled_elsewhere(ended)
+            if cell.noted or self._runtime.observed:
+                for each in ended:
+                    outcomes.note(cell, each, "done")
+            cell.ended_elsewhere(ended)
 
     def _owe(self, number: int, envelope: Envelope) -> None:
         """The handler of the message has ended. Its answer, if there is none, comes later."""
@@ -192,14 +195,14 @@ class Traffic:
         if cell.noted or self._runtime.observed:
             outcomes.note(cell, envelope, "failed")
         if active is not None:
-            cell.let_go(envelope)
+            self._let_go(envelope)
 
     def stashed(self, number: int) -> None:
         """The actor has put the message aside."""
         envelope = self._taken(number)
         if envelope is not None:
             self._aside[number] = envelope
-            self._cell.let_go(envelope)
+            self._let_go(envelope)
 
     def letter(self, number: int, why: str, encoded: Any) -> None:
         """The message is a dead letter there."""
@@ -218,7 +221,12 @@ class Traffic:
         aside = None if number is None else self._aside.pop(number, None)
         self._cell.crash(Crashed(error), active or aside)
         if active is not None:
-            self._cell.let_go(active)
+            self._let_go(active)
+
+    def _let_go(self, envelope: Envelope) -> None:
+        """A message that was under way has its end, and does not count as progress."""
+        self._cell.made_no_progress()
+        self._cell.ended_elsewhere([envelope])
 
     # At the end
 
@@ -251,11 +259,11 @@ class Traffic:
         self._owed.clear()
         for envelope in begun:
             if not any(each is envelope for each in again):
-                cell.let_go(envelope)
+                self._let_go(envelope)
         for envelope in waiting:
             if type(envelope.message) in NOTICES:  # it is for this incarnation alone
                 dead_letter(cell, envelope.message, "dropped", envelope)
-                cell.let_go(envelope)
+                self._let_go(envelope)
             else:
                 again.append(envelope)
         if again:

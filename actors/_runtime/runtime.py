@@ -28,6 +28,7 @@ from actors._core.clock import Clock, LoopClock
 from actors._core.current import Owner, current, detached
 from actors._core.deadlines import Deadlines
 from actors._core.future import Future, Parking, refuse_on_loop, until_settled
+from actors._core.life import ABSENT, BEING_KILLED
 from actors._core.mailbox import MailboxSpec
 from actors._core.observer import Observer
 from actors._core.outcomes import settle_failure
@@ -457,8 +458,10 @@ class Runtime:
         way out cannot be ended in order, and then the runtime is lost. On the loop thread.
         """
         self.uncaught(cell.path, "its turn", error)
+        ends = cell.phase not in ABSENT and cell.phase not in BEING_KILLED
         try:
-            ends = cell.break_off(error)
+            if ends:
+                cell.kill(Crashed(error), cell.culprit or cell.envelope)
         except BaseException as again:  # noqa: BLE001 - the end of one actor, which no longer can be an orderly one
             error, ends = again, False
         if not ends:

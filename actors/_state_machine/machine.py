@@ -93,6 +93,10 @@ class StateMachine(Actor):
         machine._course = Course(machine, cls._definition)
         return machine
 
+    def __init__(self) -> None:
+        """Takes no arguments. `__new__` has taken those of the class of the user."""
+        super().__init__()
+
     def on_continue(self) -> Awaitable[None] | None:
         """Runs after the initial state was entered and before any message that waits. It may `goto`."""
         return None

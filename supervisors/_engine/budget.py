@@ -91,5 +91,5 @@ class Budget:
         if period is not None:
             window = child.window or self.window
             assert window is not None
-            return window.grant(child.clock, now)
+            return window.grant(child.measured(now), now)
         return child.stalls(most)

@@ -120,7 +120,6 @@ class Child:
     spec: Spec
     position: int
     """Its place in the start order."""
-    clock: UpClock
     own_budget: OwnBudget | None
     """The budget of its own, if its spec gives it one (rule 9)."""
     window: Window | None
@@ -129,6 +128,8 @@ class Child:
     lives_by: Spec
     """The spec of its latest incarnation. After `update_specs` it differs from `spec` until the child is restarted."""
     state: ChildState = ChildState.STARTING
+    coming: ChildState = ChildState.STARTING
+    """Its state during its next start: restarting if it was up before and no request asks for the start."""
     live: bool = False
     """The edge has an incarnation whose end it has not reported."""
     has_cell: bool = False
@@ -151,6 +152,8 @@ class Child:
     """Whether one of its incarnations has made progress."""
     up_since: float | None = None
     restarts: int = 0
+    clock: UpClock | None = None
+    """Its clock, once a restart of it is in a window."""
     token: int | None = None
     """The timer of a wait outside of an operation."""
     ref: object | None = None
@@ -162,11 +165,6 @@ class Child:
     """Its state after a failed start that a request asked for."""
     stoppers: tuple[object, ...] = ()
     """Requests that wait until it has stopped."""
-
-    @property
-    def coming(self) -> ChildState:
-        """The state during its next start: restarting if it was up before and no request asks for the start."""
-        return ChildState.RESTARTING if self.ever_up and self.starter is None else ChildState.STARTING
 
     @property
     def awaits_start(self) -> bool:
@@ -211,6 +209,12 @@ class Child:
                 self.productive = True
                 self.forget_failures()
         self.up_since = None
+
+    def measured(self, now: float) -> UpClock:
+        """Its clock, for a window that counts a restart of it: the child is down."""
+        if self.clock is None:
+            self.clock = UpClock(now)
+        return self.clock
 
     def stalls(self, most: int) -> bool:
         """Whether it may be restarted without progress once more, at most so often; counts it if so."""
@@ -271,7 +275,7 @@ class Children:
         """The child with this id, or None (also for an id that is not a string)."""
         return self.by_id.get(id) if isinstance(id, str) else None
 
-    def add(self, id: str, spec: Spec, now: float, *, fresh_id: bool = False) -> Child:
+    def add(self, id: str, spec: Spec, *, fresh_id: bool = False) -> Child:
         """A new child at the end of the order, not started yet.
 
         Its incarnations are numbered from 1, or from above those of every removed child, because an id may be used
@@ -279,7 +283,7 @@ class Children:
         """
         number = 0 if fresh_id else max(self._retired, self._numbers.get(id, 0))
         own = spec.own_restarts
-        child = Child(id, spec, self._position(), UpClock(now), own, window_of(own), number, spec)
+        child = Child(id, spec, self._position(), own, window_of(own), number, spec)
         self.by_id[id] = child
         if self._order is not None:
             self._order.append(child)
@@ -292,7 +296,8 @@ class Children:
         if self._order is not None:
             del self._order[self.place(child)]
         del self.by_id[child.id]
-        child.clock.resume(now)
+        if child.clock is not None:
+            child.clock.resume(now)
         if not fresh_id:
             self._retired = max(self._retired, child.incarnation)
 
@@ -303,10 +308,11 @@ class Children:
         self._states[child.state] -= 1
         self._states[state] += 1
         child.state = state
-        if state in DOWN or (state is ChildState.STOPPING and child.up_since is None):
-            child.clock.pause(now)
-        else:
-            child.clock.resume(now)
+        if child.clock is not None:
+            if state in DOWN or (state is ChildState.STOPPING and child.up_since is None):
+                child.clock.pause(now)
+            else:
+                child.clock.resume(now)
         if child.spec.significant:
             self._watch(child)
 

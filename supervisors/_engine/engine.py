@@ -100,11 +100,11 @@ class Engine:
         """
         if self._phase is SupervisorPhase.NEW:
             self._phase = SupervisorPhase.STARTING
-            children = [self.children.add(spec.id, spec, now) for spec in self.spec.children]
+            children = [self.children.add(spec.id, spec) for spec in self.spec.children]
             if self._template is not None:
                 for args in self.spec.initial:
                     spec, id = self._template.instance(args)
-                    children.append(self.children.add(id, spec, now))
+                    children.append(self.children.add(id, spec))
             self._merge((), children, now)
 
     def shutdown(self, reason: ExitReason, now: float) -> None:
@@ -143,21 +143,27 @@ class Engine:
         child = self._current(id, incarnation)
         if child is None or child.state is ChildState.RUNNING:
             return
-        if child.state is not ChildState.STOPPING:
-            operation = self.operation
-            if operation is not None:
-                if operation.starting is child and child.starter is None:
-                    operation.started.append(child)
-                operation.leave(child)
-            again = child.state is ChildState.RESTARTING
-            self._is_up(child, ChildState.RUNNING, now, ref)
-            if again:
-                self.effects.append(Note(Restarted(f"{self.path}/{id}", now, id, incarnation, child.attempt)))
-            if operation is not None:
-                self._advance(now)
-        elif child.missed:
-            # It came up and terminated before the order to stop reached it: the coming exit is its own.
-            self._is_up(child, ChildState.STOPPING, now, ref)
+        again, stopping = child.state is ChildState.RESTARTING, child.state is ChildState.STOPPING
+        if stopping and not child.missed:
+            return
+        # If stopping, it came up and terminated before the order to stop reached it: the coming exit is its own.
+        operation = None if stopping else self.operation
+        if operation is not None:
+            if operation.starting is child and child.starter is None:
+                operation.started.append(child)
+            operation.leave(child)
+        child.ever_up, child.coming, child.up_since, child.ref = True, ChildState.RESTARTING, now, ref
+        self.children.enter(child, ChildState.STOPPING if stopping else ChildState.RUNNING, now)
+        if child.starter is not None:
+            self.effects.answer(child.starter, ref)
+            child.starter = None
+        for request in child.restarters:
+            self.effects.answer(request, ref)
+        child.restarters = ()
+        if again:
+            self.effects.append(Note(Restarted(f"{self.path}/{id}", now, id, incarnation, child.attempt)))
+        if operation is not None:
+            self._advance(now)
 
     def start_failed(
         self, id: str, incarnation: int, reason: ExitReason, now: float, decision: FailureDecision | None = None
@@ -237,7 +243,7 @@ class Engine:
             self.effects.refuse(request, error)
             return
         try:
-            child = self._new_child(what, now)
+            child = self._new_child(what)
         except SpecError as fault:
             self.effects.refuse(request, fault)
         else:
@@ -388,17 +394,18 @@ class Engine:
             return True
         return False
 
-    def _new_child(self, what: Spec | Args | TaskCall, now: float) -> Child:
+    def _new_child(self, what: Spec | Args | TaskCall) -> Child:
         """Raises SpecError if the template does not take these arguments."""
         if self._template is not None:
             spec, id = self._template.instance(what)  # type: ignore[arg-type]  # a spec was refused before
-            return self.children.add(id, spec, now, fresh_id=True)
+            return self.children.add(id, spec, fresh_id=True)
         assert isinstance(what, Spec)
-        return self.children.add(what.id, what, now)
+        return self.children.add(what.id, what)
 
     def _start_for(self, child: Child, request: object, now: float) -> None:
         """Starts a child for a request: in its turn; at once if the operation under way waits for a delay."""
         child.starter = NO_ANSWER if request is None else request
+        child.coming = ChildState.STARTING
         if self.spec.is_dynamic:
             self._start(child, now)
         else:
@@ -444,7 +451,7 @@ class Engine:
             self._replace(self._found(id), wanted[id], stop, start, now)
         for id in change.adopted:
             self._adopt(self._found(id), wanted[id])
-        start += [self.children.add(id, wanted[id], now) for id in change.added]
+        start += [self.children.add(id, wanted[id]) for id in change.added]
         operation = self._under_way()
         # Stops follow the old order, starts the new one: a position is read when a member is added.
         operation.add(stop=stop)
@@ -877,13 +884,3 @@ class Engine:
         self.effects.append(Drop(child.id))
         self.effects.append(Note(Dropped(self._path_of(child), now, child.id, reason)))
         self.effects.settle(child, reason)
-
-    def _is_up(self, child: Child, state: ChildState, now: float, ref: object | None) -> None:
-        child.ever_up, child.up_since, child.ref = True, now, ref
-        self.children.enter(child, state, now)
-        if child.starter is not None:
-            self.effects.answer(child.starter, ref)
-            child.starter = None
-        for request in child.restarters:
-            self.effects.answer(request, ref)
-        child.restarters = ()

@@ -74,6 +74,8 @@ def _signatures(start: type | Callable[..., object]) -> Iterator[inspect.Signatu
         if type(start).__call__ is not type.__call__:
             return  # a metaclass decides
         parts = [attribute(start, name) for name in ("__init__", "__new__")]
+        if parts[0] is object.__init__ and parts[1] is object.__new__:
+            yield inspect.Signature()  # it takes no arguments
         parts = [each for each in parts if inspect.isfunction(each)]
     for signature in map(_signature, parts):
         if signature is None:

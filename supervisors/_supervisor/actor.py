@@ -31,6 +31,7 @@ from actors.spi import (
     StopOrder,
     StoppedForGood,
     TimerHandle,
+    close_or_park,
     concern,
     gone,
     handles,
@@ -484,7 +485,7 @@ class Supervisor(Actor):
         self._recipes.pop(id, None)
         if cell is not None and not cell.closed:
             if self._engine.is_ending:
-                cell.close_or_park(cell.reason)
+                close_or_park(cell, cell.reason)
             else:
                 cell.close(cell.reason)
         if self._graces:
@@ -519,7 +520,9 @@ class Supervisor(Actor):
                 self._ledger.note(event)
         elif isinstance(event, GaveUp):
             self._ledger.gave_up(event.child, event.at)
-        self._cell.runtime.events.publish(event)
+        events = self._cell.runtime.events
+        if events.takers[type(event)]:
+            events.publish(event)
         if isinstance(event, GaveUp) and self._engine.spec.on_give_up is not None:
             self._call_back("on_give_up", self._engine.spec.on_give_up, event)
 

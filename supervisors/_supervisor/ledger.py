@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import deque
 from dataclasses import dataclass
 
-from actors.spi import Crashed, ExitReason, type_name
+from actors.spi import Crashed, ExitReason, class_name
 from supervisors.events import BackingOff, Restarting
 
 LENGTH = 1000
@@ -51,14 +51,14 @@ class RestartLedger:
         """A child has terminated, or did not come up."""
         if child in self._open:
             self._settle(child, "failed", now)
-        cause = type_name(reason.exception) if isinstance(reason, Crashed) else reason.kind
+        cause = type(reason.exception) if isinstance(reason, Crashed) else reason.kind
         record = _Record(child, incarnation, cause, str(reason), message_type, now)
         self._records.append(record)
         self._open[child] = record
 
     def resumed(self, child: str, incarnation: int, reason: Crashed, message_type: str, now: float) -> None:
         """A handler of a child has raised, and the child goes on."""
-        record = _Record(child, incarnation, type_name(reason.exception), str(reason), message_type, now)
+        record = _Record(child, incarnation, type(reason.exception), str(reason), message_type, now)
         record.outcome, record.settled_at = "resumed", now
         self._resumed.append(record)
 
@@ -102,7 +102,8 @@ class _Record:
 
     child: str
     incarnation: int
-    cause: str
+    cause: type[BaseException] | str
+    """The class of the exception, which is named for those who ask; otherwise the kind of the exit reason."""
     reason: str
     message_type: str | None
     at: float
@@ -115,7 +116,7 @@ class _Record:
         return LedgerEntry(
             self.child,
             self.incarnation,
-            self.cause,
+            class_name(self.cause) if isinstance(self.cause, type) else self.cause,
             self.reason,
             self.message_type,
             self.attempt,

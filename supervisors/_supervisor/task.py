@@ -19,9 +19,9 @@ from actors.spi import (
     Crashed,
     ExitReason,
     Future,
-    Normal,
     ProcessSpec,
     RuntimeStopped,
+    finish,
     gone,
     pack_call,
     settle_failure,
@@ -173,7 +173,7 @@ class FunctionActor(Actor):
 
     def _end(self, result: Any) -> None:
         self.returned(result)
-        self._cell.leave(Normal())
+        finish(self)
 
 
 class Task(FunctionActor):

@@ -22,7 +22,7 @@ class DispatchState:
 
     def __init__(self) -> None:
         self.roster: Roster
-        self.view = TeamView()
+        self.view = TeamView(self._count)
         """The public view of the state."""
         self.works: dict[str, Work] = {}
         self.reservations: dict[Reservation, None] = {}
@@ -40,6 +40,13 @@ class DispatchState:
         self._open = 0
         """How much work has not ended."""
 
+    def _count(self) -> tuple[int, int]:
+        """How many pieces of work members have begun, and how many wait. In any thread: one that comes between the two
+        numbers is a moment late.
+        """
+        working = self._working
+        return working, max(0, self._open - working)
+
     def next_arrival(self) -> int:
         """A number that grows with each piece of work."""
         self._arrivals += 1
@@ -51,14 +58,12 @@ class DispatchState:
         if work.run is not None:
             self.runs.setdefault(work.run, {})[work.id] = work
         self._open += 1
-        self.view.works = (self._working, self._open - self._working)
 
     def move(self, work: Work, state: WorkState) -> None:
         """The work enters another state."""
         self._working += (state == "working") - (work.state == "working")
         self._open -= state == "ended"
         work.state = state
-        self.view.works = (self._working, self._open - self._working)
 
     def wait(self, work: Work, ageing: float) -> None:
         """Puts work in line. The longer it has waited, the more its priority counts: one level for every `ageing`
@@ -147,8 +152,8 @@ class DispatchState:
     def forget(self, work: Work) -> None:
         """The outcome of the work is not asked for any more."""
         self.works.pop(work.id, None)
-        if work.run is not None:
-            self.runs.get(work.run, {}).pop(work.id, None)
+        if work.run is not None and (same := self.runs.get(work.run)) is not None:
+            same.pop(work.id, None)
 
     def forget_run(self, run: str) -> None:
         """A run has ended: the outcomes of its work are not asked for any more."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any, NamedTuple
 
 from actors.spi import ActorRef
@@ -48,16 +48,21 @@ class TeamView:
     these in one step, with and without a GIL.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, works: Callable[[], tuple[int, int]]) -> None:
+        """`works` says how many pieces of work members have begun, and how many wait; in any thread."""
         self.halted: str | None = None
         """Why the kill switch was thrown; None: it was not."""
-        self.works = (0, 0)
-        """How many pieces of work members have begun, and how many wait."""
+        self._works = works
         self._slots: dict[str, SlotView] = {}
         self._able: dict[str | Can, int] = {}
         """By target, how many slots that are not leaving belong to it; no entry where there are none."""
 
     # Read by every thread
+
+    @property
+    def works(self) -> tuple[int, int]:
+        """How many pieces of work members have begun, and how many wait."""
+        return self._works()
 
     @property
     def slots(self) -> dict[str, SlotView]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import random
-import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final, Literal, NamedTuple, Protocol, TypeAlias, get_args
@@ -93,7 +92,8 @@ def lasting(seconds: float) -> int:
 def new_run_id(now: int, source: random.Random) -> str:
     """A version 7 UUID (RFC 9562): ids sort by the time at which they were made. `now` is in microseconds."""
     value = (now // 1_000) << 80 | 0x7 << 76 | source.getrandbits(12) << 64 | 0b10 << 62 | source.getrandbits(62)
-    return str(uuid.UUID(int=value))
+    digits = f"{value:032x}"
+    return f"{digits[:8]}-{digits[8:12]}-{digits[12:16]}-{digits[16:20]}-{digits[20:]}"
 
 
 Value: TypeAlias = str | int | float | bytes | None

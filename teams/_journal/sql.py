@@ -764,7 +764,8 @@ class _Batch:
                 self.entries.append((*entry[:7], self._packed(run, body)))
         for row in unit.inbox:
             self.inbox.append((row.id, row.run, row.kind, row.name, self._packed(row.run, row.body), *_INBOX_END(row)))
-        self.taken += [(seq, id, run) for id in unit.taken]
+        if unit.taken:
+            self.taken += [(seq, id, run) for id in unit.taken]
         if unit.schedule is not None:
             self.schedules.append(unit.schedule)
 
@@ -772,9 +773,12 @@ class _Batch:
         if (start := self.starts.get(run)) is not None:
             self.starts[run] = start._replace(seq=seq, **change)  # type: ignore[arg-type]  # `Unit` has checked the names
             return
-        cells = self._changes.setdefault(run, {})
-        cells.update(change)
-        cells["seq"] = seq
+        cells = self._changes.get(run)
+        if cells is None:
+            self._changes[run] = {**change, "seq": seq}
+        else:
+            cells.update(change)
+            cells["seq"] = seq
         self.parked |= change.get("owner", run) is None
 
     def updates(self) -> dict[tuple[str, ...], list[tuple[object, ...]]]:

@@ -220,10 +220,12 @@ def _simplest(given: Mapping[str, SearchStrategy[Any]]) -> dict[str, object]:
     if not given:
         return {}
     with needs_extra():
-        from hypothesis import find, settings
+        from hypothesis import Phase, find, settings
         from hypothesis import strategies as st
 
-    return find(st.fixed_dictionaries(dict(given)), lambda _: True, settings=settings(database=None, deadline=None))
+    # To explain a failure takes longer than to make it small, and this is none.
+    simple = settings(database=None, deadline=None, phases=(Phase.generate, Phase.shrink))
+    return find(st.fixed_dictionaries(dict(given)), lambda _: True, settings=simple)
 
 
 class _Hunt:

@@ -51,6 +51,8 @@ class SimLoopHost(LoopHost):
         else:
             self._runtime.control.append((self._look, (cell,)))
 
+    launch = ready
+
     def _look(self, cell: Cell) -> None:
         """A turn with nothing to do runs no code of the user's: it does not count as a step, and is not chosen."""
         if cell.pending is not None or cell.queue or cell.urgent:

@@ -427,6 +427,7 @@ class Desk(Actor):
             await self._tell_end(message.run, keeper.last)
         if self._lookout.crowded or (keeper.last is not None and keeper.last.state == "continued"):
             self.ref.tell(LookForRuns())
+        live.let_go()
 
     @handles
     async def lost(self, message: KeeperLost) -> None:

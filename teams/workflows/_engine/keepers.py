@@ -43,30 +43,29 @@ class Keepers:
 
     def make(self, row: RunRow, entries: list[JournalEntry]) -> DurableKeeper:
         """The keeper of a run that has these entries."""
-        desk, settings = self._desk, self._settings
-
-        def lost(keeper: DurableKeeper, error: BaseException) -> None:
-            if desk.is_alive():
-                desk.tell(KeeperLost(row.id, keeper, error))
-
-        def waits(keeper: DurableKeeper) -> None:
-            if desk.is_alive():
-                desk.tell(RunWaits(row.id, keeper))
-
+        settings = self._settings
         return DurableKeeper(
             row,
             entries,
             self._now,
             partial(put, self._journal()),
             self._passes,
-            lost,
-            waits,
+            self._lost,
+            self._waits,
             self._started,
             settings.workflows,
             settings.patterns,
             settings.retain,
             settings.max_value_bytes,
         )
+
+    def _lost(self, keeper: DurableKeeper, error: BaseException) -> None:
+        if self._desk.is_alive():
+            self._desk.tell(KeeperLost(keeper.row.id, keeper, error))
+
+    def _waits(self, keeper: DurableKeeper) -> None:
+        if self._desk.is_alive():
+            self._desk.tell(RunWaits(keeper.row.id, keeper))
 
     async def _started(self, run: DetachedRun) -> str:
         """Starts a run, and returns its id when it is written. The second time, it is the same run."""

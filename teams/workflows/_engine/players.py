@@ -52,7 +52,7 @@ class Players:
                     self._lookout.later(PAUSE)
                     break
                 self._beginning.add(live.record.id)
-                starting.append((live, found.start_child({"home": self._home, "live": live})))
+                starting.append((live, found.start_child((self._home, live))))
         for live, started in starting:
             await self._has_begun(live, started)
 

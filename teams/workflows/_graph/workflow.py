@@ -6,7 +6,7 @@ import dataclasses
 import functools
 import hashlib
 import json
-from collections.abc import Iterator, Mapping, Set
+from collections.abc import Coroutine, Iterator, Mapping, Set
 from dataclasses import dataclass, field
 from enum import Enum
 from functools import cached_property
@@ -97,10 +97,10 @@ class Workflow(Pattern):
             if node.quality is not None:
                 yield node.quality.scoring
 
-    async def play(self, run: RunContext, value: object) -> object:
+    def play(self, run: RunContext, value: object) -> Coroutine[Any, Any, object]:
         from teams.workflows._run.play import play
 
-        return await play(self, run, value)
+        return play(self, run, value)
 
 
 # The canonical form

@@ -52,9 +52,6 @@ IN_ONE_COMMIT = 3
 """Passes of the event loop in which the steps that an end makes ready may come into its commit."""
 _STEPS = {"StepFailed": StepFailed, "StepTimeout": StepTimeout}
 
-_END = ("state", "result", "error", "ended_at", "retain_until", "waiting_for", "wake_at", "owner")
-"""The columns that the end of a run sets."""
-
 if TYPE_CHECKING:
     from teams.workflows._run.detached import DetachedRun
 
@@ -97,6 +94,59 @@ class LongWait(NamedTuple):
 
 class DurableKeeper:
     """Keeps one run, in one process, for as long as that owns it. On the loop thread."""
+
+    __slots__ = (
+        "_batch",
+        "_definition",
+        "_due",
+        "_edited",
+        "_entries",
+        "_first_version",
+        "_follow",
+        "_in_flight",
+        "_inbox",
+        "_journalled",
+        "_limit",
+        "_lost",
+        "_now",
+        "_passes",
+        "_past",
+        "_readers",
+        "_retain",
+        "_seen",
+        "_seq",
+        "_taken",
+        "_team",
+        "_told",
+        "_transactions",
+        "_update",
+        "_waits",
+        "_write",
+        "accepts",
+        "again",
+        "begun",
+        "cancelled",
+        "cut_off",
+        "decides",
+        "edits",
+        "given_up",
+        "has_ended",
+        "is_over",
+        "last",
+        "max_value_bytes",
+        "on_written",
+        "patterns",
+        "paused",
+        "player",
+        "row",
+        "starts",
+        "taken_over",
+        "undo_nothing",
+        "undoing",
+        "undos",
+        "waiting",
+        "workflows",
+    )
 
     def __init__(
         self,
@@ -247,12 +297,13 @@ class DurableKeeper:
         error = outcome.error
         if error is None:
             try:
-                body, value = written(checked(outcome.value, returns), returns, self.max_value_bytes)
+                value = outcome.value if returns is None else checked(outcome.value, returns)
+                body, value = written(value, returns, self.max_value_bytes)
             except (NotStorable, PayloadTooLarge, ValidationError) as refused:
                 error = StepFailed(self.row.id, step, refused)
             else:
                 self._add("done", step, seconds, body)
-                return Outcome(value)
+                return outcome if value is outcome.value else Outcome(value)
         if isinstance(error, StepFailed) and isinstance(error.error, NoCapableAgent):
             return Outcome(error=AgentMissing(self.row.id, f"member for step {step}: {error.error}"))
         if not isinstance(error, StepFailed) or type(error) not in _STEPS.values():
@@ -406,6 +457,10 @@ class DurableKeeper:
         self.player = player
         return True
 
+    def let_go(self) -> None:
+        """No actor plays the run any more."""
+        self.player = self._team = None
+
     def undo_all(self) -> None:
         """A step failed whose failure undoes what was done."""
         self.undoing = True
@@ -456,21 +511,18 @@ class DurableKeeper:
         self.set_aside()
         now, keep = self._now(), self._retain.get(state)
         self._add("ended", "", body=encode(state))
-        last = self.row._replace(
-            state=state,
-            result=result,
-            error=error,
-            ended_at=now,
-            retain_until=None if keep is None else now + lasting(keep),
-            waiting_for=None,
-            wake_at=None,
-            owner=None,
-            seq=self._seq,
-        )
-        self._update |= {name: getattr(last, name) for name in _END}
-        self.given_up = True
-        self.publish(self._has_ended, last)
-        self._schedule(1)
+        last: dict[str, Any] = {
+            "state": state,
+            "result": result,
+            "error": error,
+            "ended_at": now,
+            "retain_until": None if keep is None else now + lasting(keep),
+            "waiting_for": None,
+            "wake_at": None,
+            "owner": None,
+        }
+        self.update(**last)
+        self.publish(self._has_ended, self.row._replace(seq=self._seq, **last))
 
     def continued(self, id: str, again: ContinueAsNew, workflow: Workflow | None) -> None:
         """Has the end of the run written, and the begin of the one that goes on in its place, with this workflow; None:
@@ -737,12 +789,24 @@ class DurableKeeper:
         return entry
 
     def _schedule(self, passes: int) -> None:
-        if self._due is None or passes < self._due:
+        due = self._due
+        if due is None:
+            self._passes.soon(self._pass)
+        if due is None or passes < due:
             self._due = passes
-            self._passes.after(passes, self._send)
+
+    def _pass(self) -> None:
+        """A pass of the event loop. What was due may have gone to the store before."""
+        if self._due is None:
+            return
+        self._due -= 1
+        if self._due:
+            self._passes.soon(self._pass)
+        else:
+            self._send()
 
     def _send(self) -> None:
-        """Sends what has gathered to the store. It may have gone with an earlier pass."""
+        """Sends what has gathered to the store."""
         self._due = None
         if self.taken_over or not (self._entries or self._update or self._taken):
             return

@@ -3,34 +3,28 @@
 from __future__ import annotations
 
 import asyncio
-from collections import deque
 from collections.abc import Callable
 from contextvars import Context
 
 
 class Passes:
-    """Calls functions so many passes of the event loop later. One call of the loop is under way for all of them, which
-    is the code of no actor.
+    """Calls functions in the next pass of the event loop. One call of the loop is under way for all of them, which is
+    the code of no actor.
     """
 
     def __init__(self) -> None:
         self._context = Context()
-        self._due: deque[list[Callable[[], object]]] = deque()
-        """For each pass that comes, what it calls."""
+        self._next: list[Callable[[], object]] = []
+        """What the next pass calls."""
 
-    def after(self, passes: int, call: Callable[[], object]) -> None:
-        """Calls `call` in the pass with this number, 1 is the next."""
-        due = self._due
-        if not due:
+    def soon(self, call: Callable[[], object]) -> None:
+        """Calls `call` in the next pass."""
+        if not self._next:
             asyncio.get_running_loop().call_soon(self._pass, context=self._context)
-        while len(due) < passes:
-            due.append([])
-        due[passes - 1].append(call)
+        self._next.append(call)
 
     def _pass(self) -> None:
-        calls = self._due.popleft()
-        if self._due:
-            asyncio.get_running_loop().call_soon(self._pass, context=self._context)
+        calls, self._next = self._next, []
         for each in calls:
             try:
                 each()

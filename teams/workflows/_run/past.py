@@ -155,6 +155,8 @@ class Past:
         """Gives a new record what is kept. Returns the steps that were under way. `wall` is the wall clock in UTC
         microseconds, `now` the runtime's clock.
         """
+        if not self.seq:
+            return set()
         under_way = {key: each for key, each in self._began.items() if key in self.declared}  # the others are waits
         record.under_way |= {key: now - (wall - each.at) / 1e6 for key, each in under_way.items()}
         for key, entry in self._kept.items():

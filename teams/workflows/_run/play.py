@@ -67,7 +67,7 @@ from teams.workflows.events import ExecutionChosen, LevelDone
 Bindings = MutableMapping[str, object]
 
 
-async def play(workflow: Workflow, run: RunContext, value: object) -> object:
+def play(workflow: Workflow, run: RunContext, value: object) -> Coroutine[Any, Any, object]:
     """Plays the workflow with this input.
 
     Raises:
@@ -75,7 +75,7 @@ async def play(workflow: Workflow, run: RunContext, value: object) -> object:
         StepFailed: a step failed whose `on_failure` is "stop" or "undo"
         NotApproved: a loop ended without its condition
     """
-    return await _Player(workflow, run, read_input(workflow, value)).play()
+    return _Player(workflow, run, read_input(workflow, value)).play()
 
 
 def read_input(pattern: Pattern, value: object) -> object:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterator
-from typing import Any, NamedTuple
+from typing import Any
 
 from actors.spi import TEXT, Actor, ActorDeadError, ActorRef, described, finish, sleep
 from supervisors.spi import SupervisorRef
@@ -39,13 +39,23 @@ UNDO_TRIES = 5
 """How often an undo is tried."""
 
 
-class Live(NamedTuple):
+class Live:
     """A run that is awake in this process."""
 
-    record: RunState
-    keeper: DurableKeeper
-    looks: Looks
-    """At the time limits of runs."""
+    __slots__ = ("keeper", "looks", "record")
+
+    def __init__(self, record: RunState, keeper: DurableKeeper, looks: Looks) -> None:
+        self.record = record
+        self.keeper = keeper
+        self.looks = looks
+        """At the time limits of runs."""
+
+    def let_go(self) -> None:
+        """The run is awake no more, and its actor has terminated. What it had is freed at once, and not when the
+        garbage collector finds the cycle through the ref of the actor, which keeps the arguments of the actor.
+        """
+        self.keeper.let_go()
+        del self.record, self.keeper
 
     def waiting(self, now: int, least: float) -> tuple[str, int | None] | None:
         """What the run waits for, and until when; None: it does something, or goes on within `least` seconds."""

@@ -87,6 +87,31 @@ def test_a_crash_does_not_count_against_the_messages_beside_it(crashes: int, red
         assert [each.message for each in (*quarantined, *letters)] == ["bad"] * crashes
 
 
+def test_a_message_that_was_cut_off_is_not_taken_for_one_of_the_stash() -> None:
+    """The same object is told twice. The first handler takes its message back from the stash, and crashes."""
+    handled: list[int] = []
+
+    class Twice(Actor):
+        concurrency = 3
+
+        async def on_receive(self, message: Any) -> None:
+            handled.append(self.incarnation)
+            if handled == [1]:
+                self.stash()
+                self.unstash()
+                await asyncio.sleep(0.5)
+                raise ValueError
+            if self.incarnation == 1:
+                await asyncio.sleep(1)
+
+    with simulation() as sim:
+        actor = sim.start(supervisor("root", child("a", Twice, backoff=None))).child("a")
+        actor.tell("x")
+        actor.tell("x")
+        sim.advance(20)
+        assert handled == [1, 1, 1, 2, 2]
+
+
 def test_other_actors_go_on_when_a_handler_passes_its_limit() -> None:
     """Guards the innocents of a handler that does not even end when it is cancelled."""
 

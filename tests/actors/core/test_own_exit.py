@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextvars
+from collections.abc import Callable
 from typing import Any, ClassVar
 
 import pytest
@@ -23,6 +24,7 @@ from actors import (
     RuntimeLost,
     Shutdown,
 )
+from actors.spi import finish, sleep
 from actors.testing import simulation
 from supervisors import child, start, supervisor
 from tests.actors.cast import AsyncPlayer, Host, Player, Starter, crash, seen_by, stage
@@ -171,6 +173,23 @@ def test_a_handler_that_does_not_end_after_an_exit_is_killed_in_time() -> None:
         assert ref.wait(timeout=0) == Killed("did not stop in time")
         with pytest.raises(ActorDeadError):
             answer.get()
+
+
+@pytest.mark.parametrize("end", [finish, lambda actor: actor.exit(Normal())], ids=["finish", "exit"])
+def test_the_own_end_of_an_actor_waits_where_an_order_kills_at_once(end: Callable[[Any], object]) -> None:
+    with simulation() as sim:
+        ref = sim.spawn(AsyncPlayer, shutdown=0)
+
+        async def slow(self: Any) -> str:
+            end(self)
+            await sleep(1)
+            return "slow"
+
+        answer = ref.ask(slow, block=False)
+        sim.advance(0.9)
+        assert ref.is_alive()
+        sim.advance(0.2)
+        assert (answer.get(), ref.wait(timeout=0)) == ("slow", Normal())
 
 
 @pytest.mark.parametrize("reason", REASONS, ids=ids)

@@ -21,6 +21,7 @@ from actors import (
     ActorDeadError,
     ActorRef,
     CallTimeout,
+    CrashedExit,
     DeadlockError,
     IncarnationEnded,
     MailboxFull,
@@ -334,6 +335,21 @@ def test_the_exception_of_a_handler_goes_to_the_asker_of_an_open_reply() -> None
             sim.settle()
             assert ref.incarnation == incarnation
         assert "unheard" not in sim.runtime.events.dead_letters
+
+
+@in_loop
+async def test_a_told_message_crashes_an_actor_with_an_open_reply() -> None:
+    """Guards against an error of the runtime's own in place of the exception: a told message has no reply to take."""
+    async with Runtime(log=False, watchdog=None) as runtime:
+        exits: list[CrashedExit] = []
+        runtime.events.subscribe(exits.append, CrashedExit)
+        ref = await runtime.spawn(Taker)
+        answer = ref.ask("q", block=False)
+        await ref.call(lambda _: None)
+        ref.tell(crash(ERROR))
+        with pytest.raises(ActorCrashed):
+            await answer
+        assert [each.exception for each in exits] == [ERROR]
 
 
 def test_a_message_whose_reply_was_given_is_not_redelivered() -> None:

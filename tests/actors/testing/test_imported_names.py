@@ -20,8 +20,9 @@ import pytest
 
 from actors import Actor
 from actors.testing import FenceError, SimulationError, simulation
+from actors.testing._sim import imported
 from actors.testing._sim.watch import watch
-from supervisors import child, supervisor
+from supervisors import child, process, supervisor
 
 LOCK = Lock()
 ONCE_MORE = LOCK
@@ -203,3 +204,23 @@ def test_a_simulation_in_another_thread_goes_without_the_watch() -> None:
     thread.start()
     join()
     assert found == [0.25]
+
+
+def test_runs_with_processes_search_the_modules_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """There may be thousands of modules, and a run looks for other names in them when its first process begins."""
+    searches: list[object] = []
+    modules = imported._modules
+
+    def counted() -> Any:
+        searches.append(None)
+        return modules()
+
+    def run() -> None:
+        with simulation() as sim:
+            root = sim.start(supervisor("root", child("a", Actor, host=process())))
+            assert root.child("a").is_alive()
+
+    run()
+    monkeypatch.setattr(imported, "_modules", counted)
+    run()
+    assert searches == []

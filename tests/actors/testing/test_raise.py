@@ -7,7 +7,7 @@ import sys
 from typing import Any, Literal
 
 import pytest
-from hypothesis import find, given, settings
+from hypothesis import Phase, find, given, settings
 from hypothesis import strategies as st
 
 from actors import Actor, ActorCrashed, Crashed, ExitReason
@@ -231,7 +231,7 @@ def test_faults_that_raise_are_drawn_for_every_place(place: faults.Place) -> Non
     assert found == Raise("**", place)
 
 
-_MANY = settings(max_examples=1_000, database=None, deadline=None)
+_MANY = settings(max_examples=1_000, database=None, deadline=None, phases=(Phase.generate, Phase.shrink))
 
 
 def test_a_plan_with_a_fault_that_raises_is_made_small() -> None:

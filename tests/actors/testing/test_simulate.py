@@ -753,3 +753,16 @@ def test_moves_of_no_actor_are_refused() -> None:
         moves({})
     with pytest.raises(BadSchedule):
         schedules(max_moves="3")  # type: ignore[arg-type]
+
+
+def test_the_first_run_of_a_simulated_test_draws_few_arguments() -> None:
+    """Its simplest arguments are looked for, not explained: that would draw hundreds before the first run."""
+    drawn: list[int] = []
+
+    def noted(number: int) -> int:
+        drawn.append(number)
+        return number
+
+    numbers = st.lists(st.integers().map(noted), min_size=4, max_size=8)
+    assert module._simplest({"numbers": numbers}) == {"numbers": [0, 0, 0, 0]}
+    assert len(drawn) < 100

@@ -23,7 +23,7 @@ def test_the_place_of_a_child_is_where_it_stands_in_the_start_order(steps: list[
         match step:
             case "add":
                 made += 1
-                roster.add(str(made), spec, 0.0)
+                roster.add(str(made), spec)
             case "remove" if ids:
                 gone = roster.get(ids[number % len(ids)])
                 assert gone is not None
@@ -35,6 +35,6 @@ def test_the_place_of_a_child_is_where_it_stands_in_the_start_order(steps: list[
                 order = roster.order()
                 assert list(order) == list(roster)
                 assert [roster.place(each) for each in roster] == list(range(len(roster)))
-                roster.remove(roster.add("one more", spec, 0.0), 0.0)
+                roster.remove(roster.add("one more", spec), 0.0)
                 assert roster.order() is order
     assert list(roster.order()) == list(roster)

@@ -66,7 +66,7 @@ def test_a_time_limit_that_passes_between_two_events_is_missed(monkeypatch: pyte
     """Guards rule 4 in the model: nothing happens at the moment when the limit is over but what has to happen."""
     slow = child("a", Puppet, args={"starts": ("slow",)}, start_timeout=0.125)
     trial = Trial(supervisor("root", slow))
-    assert accused(monkeypatch, "actors._core.cell.Cell._start_overdue", lambda self: None, trial) == 4
+    assert accused(monkeypatch, "actors._core.outcomes.start_overdue", lambda self: None, trial) == 4
 
 
 def test_who_is_told_to_stop_when_its_supervisor_is_killed_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:

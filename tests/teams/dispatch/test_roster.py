@@ -31,7 +31,7 @@ class Crew:
 
     def __init__(self, *members: Member, roles: tuple[Any, ...] = ()) -> None:
         self.down: set[str] = set()
-        self.view = TeamView()
+        self.view = TeamView(lambda: (0, 0))
         self.roster = Roster(roles, self.is_up, self.view)
         for each in members:
             self.join(each)
@@ -90,7 +90,7 @@ def test_members_that_are_down_are_found_out_once_and_not_with_each_choice(route
 @given(st.lists(st.sampled_from(["join", "leave", "reserve", "release"]), max_size=30))
 def test_a_free_slot_is_found_however_many_came_and_went_before(changes: list[str]) -> None:
     """Guards the heap of a group that had a single slot, and whose other members are not up yet."""
-    roster = Roster((), lambda _: True, TeamView())
+    roster = Roster((), lambda _: True, TeamView(lambda: (0, 0)))
     busy: list[Slot] = []
     for number, change in enumerate(changes):
         slots = list(roster.slots.values())

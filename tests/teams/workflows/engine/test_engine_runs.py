@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from functools import partial
 from typing import Any
 
@@ -14,6 +15,7 @@ from actors.events import CrashedExit, MessageHandled
 from supervisors import SpecError
 from supervisors.spi import StartChild
 from teams import RunCancelled, member
+from teams._runs.state import RunState
 from teams.workflows import (
     AlreadyEnded,
     BadInput,
@@ -33,6 +35,7 @@ from teams.workflows import (
     workflow,
 )
 from teams.workflows._engine.notices import PlayerGone
+from teams.workflows._run.keeper import DurableKeeper
 from tests.teams.patterns.cast import Ledger, takes
 from tests.teams.workflows.cast import failure, kinds
 from tests.teams.workflows.steps import Mail, Played, a, adds, b, bad, c, flaky, land, undoing
@@ -40,6 +43,19 @@ from tests.teams.workflows.steps import Mail, Played, a, adds, b, bad, c, flaky,
 __all__ = ["land"]
 
 # What callers do with runs
+
+
+def test_the_state_of_a_run_is_freed_when_it_ends_and_not_by_the_collector(land: Played) -> None:
+    with land(a, b, workflow("flow", do("a", "a"), do("b", "b"))) as scene:
+        gc.collect()
+        gc.disable()
+        try:
+            run = scene.start("flow", [])
+            assert run.get() == ["a", "b"]
+            scene.sim.advance(1.0)
+            assert not [each for each in gc.get_objects() if type(each) in (RunState, DurableKeeper)]
+        finally:
+            gc.enable()
 
 
 def test_a_paused_run_goes_on_when_it_is_resumed(land: Played) -> None:
