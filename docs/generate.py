@@ -165,7 +165,7 @@ DECIDED: Mapping[int, tuple[str, ...]] = {
     1: ("supervisors/_engine/engine.py::Engine._advance", "supervisors/_engine/operation.py::Operation.next_to_start"),
     2: ("supervisors/_engine/engine.py::Engine._start_attempt_failed",),
     3: ("supervisors/_engine/engine.py::Engine.declined",),
-    4: ("actors/_core/cell.py::Cell._time_start", "actors/_core/cell.py::Cell._start_overdue"),
+    4: ("actors/_core/cell.py::Cell._time_start", "actors/_core/outcomes.py::start_overdue"),
     5: ("supervisors/_engine/engine.py::Engine._exited_by_itself",),
     6: ("supervisors/_engine/strategy.py::group",),
     7: ("supervisors/_engine/engine.py::Engine._join",),
