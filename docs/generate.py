@@ -13,6 +13,7 @@ import importlib.metadata
 import inspect
 import io
 import itertools
+import json
 import re
 import sys
 import textwrap
@@ -51,6 +52,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description="Writes the parts of the pages that come from the code.")
     parser.add_argument("--check", action="store_true", help="change nothing; exit with 1 if something is out of date")
     check = parser.parse_args().check
+    sys.path.append(str(ROOT))  # for `benchmarks`, which is in no wheel
     stale = [path for path, text in wanted().items() if not path.exists() or path.read_text(encoding="utf-8") != text]
     for path in stale:
         sys.stdout.write(f"{'out of date' if check else 'written'}: {path.relative_to(ROOT)}\n")
@@ -77,8 +79,8 @@ def made(name: str, word: str | None) -> str:
 
 
 def first_sentence(text: str | None) -> str:
-    """The first sentence of a docstring, on one line."""
-    flat = " ".join((text or "").split())
+    """The first sentence of a docstring, on one line. It ends at an empty line at the latest."""
+    flat = " ".join((text or "").strip().partition("\n\n")[0].split())
     match = re.match(r"(.*?[^.\s]\.)(?=\s+[A-Z`]|$)", flat)
     return match[1] if match else flat
 
@@ -160,22 +162,66 @@ def quotes_in(path: Path) -> dict[int, list[str]]:
 
 
 DECIDED: Mapping[int, tuple[str, ...]] = {
+    1: ("supervisors/_engine/engine.py::Engine._advance", "supervisors/_engine/operation.py::Operation.next_to_start"),
+    2: ("supervisors/_engine/engine.py::Engine._start_attempt_failed",),
+    3: ("supervisors/_engine/engine.py::Engine.declined",),
+    4: ("actors/_core/cell.py::Cell._time_start", "actors/_core/outcomes.py::start_overdue"),
+    5: ("supervisors/_engine/engine.py::Engine._exited_by_itself",),
+    6: ("supervisors/_engine/strategy.py::group",),
+    7: ("supervisors/_engine/engine.py::Engine._join",),
+    8: ("supervisors/_engine/budget.py::Window.grant",),
+    9: ("supervisors/_engine/children.py::window_of", "supervisors/_engine/budget.py::Budget.grants"),
+    10: ("supervisors/_engine/engine.py::Engine._give_up",),
+    11: ("supervisors/_specs/backoff.py::_Backoff.delay",),
+    12: ("supervisors/_engine/engine.py::Engine._wait_together",),
+    13: ("supervisors/_engine/children.py::Children.enter",),
+    14: ("supervisors/_engine/engine.py::Engine._retry",),
+    15: ("supervisors/_engine/engine.py::Engine._retry",),
+    16: (
+        "supervisors/_engine/engine.py::Engine.terminate_child",
+        "supervisors/_engine/engine.py::Engine._at_rest",
+        "supervisors/_engine/engine.py::Engine.start_child",
+    ),
+    17: ("supervisors/_engine/operation.py::Operation.next_to_stop", "supervisors/_engine/engine.py::Engine._end"),
+    18: ("actors/_core/cell.py::Cell._end_below",),
+    19: ("actors/_core/cell.py::Cell.stop", "actors/_core/cell.py::Cell.put_urgent"),
+    20: ("actors/_core/children.py::ChildCells.end",),
+    21: ("supervisors/_engine/strategy.py::shuts_down",),
+    22: (
+        "supervisors/_specs/combinations.py::child_combinations",
+        "supervisors/_specs/combinations.py::supervisor_combinations",
+    ),
+    23: ("supervisors/_engine/reconcile.py::reconcile",),
+    24: ("supervisors/_specs/faults.py::checked",),
+    25: ("supervisors/_engine/engine.py::Engine.start_child",),
+    26: ("actors/_core/cell.py::Cell._tell_watchers", "actors/_core/children.py::ChildCells.claim"),
+    27: ("actors/_core/outcomes.py::dispose_of",),
     28: ("actors/_core/outcomes.py::dispose_of",),
+    29: ("actors/_core/actor_type.py::ActorType.construct", "actors/_core/hooks.py::restore"),
+    30: ("supervisors/_supervisor/ledger.py::RestartLedger.note",),
+    31: ("actors/_core/watchers.py::Watchers.tell",),
+    32: ("actors/_core/cell.py::Cell._shut_down", "actors/_core/possessions.py::Possessions.release"),
+    33: ("actors/_core/cell.py::Cell.put",),
+    34: ("actors/_core/cell.py::Cell.put_urgent", "actors/_core/cell.py::Cell.turn"),
 }
-"""Code that holds a rule and does not quote it."""
+"""The functions that decide what a rule says, whether they quote it or not."""
 
 
 def rule(number: str) -> Iterator[str]:
     places = quotes()[int(number)]
-    code = [*DECIDED.get(int(number), ()), *places["code"]]
+    decided = DECIDED[int(number)]
+    code = [each for each in places["code"] if "::" in each and each not in decided]
     tests = [each for each in places["tests"] if "::" in each and ".test_" in f".{each.partition('::')[2]}"]
     named = [each for each in tests if f"::test_rule_{number}_" in each]
     others = [each for each in tests if each not in named]
-    yield "Code: " + ", ".join(f"`{each}`" for each in code) + "."
+    yield "Decided by " + ", ".join(f"`{each}`" for each in decided) + "."
     yield ""
-    yield "<details><summary>Tests</summary>"
+    yield "<details><summary>Tests, and other code that quotes the rule</summary>"
     yield ""
     yield from (f"- `{each}`" for each in (*named, *others))
+    if code:
+        yield ""
+        yield "Code: " + ", ".join(f"`{each}`" for each in code) + "."
     yield ""
     yield "</details>"
 
@@ -510,6 +556,26 @@ def is_argument(parameter: Any) -> bool:
     return bool(parameter.param_type_name == "argument")
 
 
+# Costs
+
+
+def costs() -> Iterator[str]:
+    """What one operation of each flow costs, as `benchmarks/ceilings.json` keeps it, beside the goals."""
+    cost, flows = importlib.import_module("benchmarks.cost"), importlib.import_module("benchmarks._flows").FLOWS
+    kept = json.loads(cost.CEILINGS.read_text(encoding="utf-8"))
+    yield "| flow | instructions | goal | calls | alone: calls / functions / files |"
+    yield "|---|---|---|---|---|"
+    for name, each in sorted(kept["flows"].items(), key=lambda item: cost.NAMES.index(item[0])):
+        about = flows[name].about if name in flows else f"`{cost.STATEMENT}`"
+        goal = f"{cost.SECONDS} s on an idle machine" if name == cost.IMPORT else ""
+        if name in cost.GOALS:
+            goal = f"{cost.GOALS[name]:,}"
+        alone = " / ".join(f"{each[key]:,}" for key in ("alone", "functions", "files"))
+        yield f"| {cell(about)} | {each['instructions']:,} | {goal} | {each['calls']:,.1f} | {alone} |"
+    yield ""
+    yield f"Counted on {kept['build']}."
+
+
 # Architecture
 
 
@@ -540,7 +606,7 @@ class Graph:
         self.floor = self.floors()
 
     def room(self, module: str) -> str | None:
-        """The first part of a module's name below the package; the facade is no room."""
+        """The first part of a module's name below the package; the facade is not a room."""
         inside, _, rest = module.partition(self.name + ".")
         return rest.partition(".")[0] or None if not inside else None
 
@@ -772,6 +838,7 @@ PARTS: Mapping[str, Callable[..., Iterator[str]]] = {
     "commands": commands,
     "command-options": command_options,
     "group-options": group_options,
+    "costs": costs,
     "rooms": rooms,
     "rooms-of": rooms_of,
     "life": life_rows,

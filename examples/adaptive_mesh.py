@@ -4,8 +4,8 @@
 
 Every crawler looks at what is known of the site and decides for itself which page to read next. It announces that to
 its peers and waits for objections, so that no page is read by two at a time. Reading a page takes a place on the line:
-30 a second, two at once, all or nothing, given back whoever dies. What a page links to becomes known to all, so the
-work grows while it is done. One crawler crashes now and then; the others take over what it left.
+30 a second, two at once, all or nothing, given back when the crawler ends. What a page links to becomes known to all,
+so the work grows while it is done. One crawler crashes now and then; the others take over what it left.
 """
 
 from __future__ import annotations

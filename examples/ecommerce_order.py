@@ -32,7 +32,7 @@ TITLES: dict[Mode, str] = {"sequential": "sequential", "ready": "parallel"}
 
 
 async def planner(order: dict[str, Any]) -> dict[str, Any]:
-    """What is to be paid, and how many parcels there are."""
+    """The price of the order, and its number of parcels."""
     await asyncio.sleep(3)
     total = sum(PRICES[name] * count for name, count in order["items"].items())
     return {"total": total, "parcels": sum(order["items"].values())}

@@ -1,4 +1,4 @@
-"""Orders by choreography: members hear of each other's events, nobody conducts, and what fails is undone in reverse.
+"""Orders by choreography: members hear of each other's events without a conductor, and a failure is undone in reverse.
 
     letitcrash run examples/order_choreography.py
 
@@ -20,7 +20,7 @@ from teams.protocols import ChainOutcome, Event, Undo, choreography, on
 
 
 class Order(NamedTuple):
-    """What somebody wants."""
+    """What a customer orders."""
 
     number: int
     pieces: int

@@ -30,7 +30,7 @@ PROJECT = {
     ),
 }
 INDEX = Path("index")
-"""Where releases are published: what a package index is to a real project."""
+"""Where releases are published: it stands for a package index."""
 POLL = 0.05
 """Seconds between two looks at a run that may ask."""
 

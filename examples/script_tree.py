@@ -17,11 +17,11 @@ class Order(Message):
 
 
 class OutOfStock(Exception):
-    """An answer like any other: it crashes nobody."""
+    """An answer like any other: it crashes no actor."""
 
 
 class Store(Actor):
-    """Sells what it has. Nobody thought of an order for what it never had: a KeyError, and a crash."""
+    """Sells what it has. An order for an item that it never had is a KeyError, and a crash."""
 
     answers = (OutOfStock,)
 

@@ -12,7 +12,7 @@ that has it in hand. No worker catches anything. The runtime starts the worker a
 up to twice more, and then puts the file in quarantine with its reason. All other files wait in the mailbox
 meanwhile, and each is counted exactly once: found = audited + quarantined.
 
-The workers are connected by bounded mailboxes: whoever is ahead waits for room in the next mailbox, so that
+The workers are connected by bounded mailboxes: a worker that is ahead waits for room in the next mailbox, so that
 no more than a few files are in memory at a time.
 """
 
@@ -115,8 +115,8 @@ def _count_decisions(node: ast.AST, scope: str, functions: list[Function]) -> in
 def find_files(root: Path) -> Iterator[str]:
     """The Python files below `root`, relative to it and in a fixed order.
 
-    Also named are folders that cannot be listed and links that lead nowhere: whoever tries to read them will
-    say why.
+    Also named are folders that cannot be listed and links that lead nowhere: the worker that tries to read
+    them says why.
     """
     if root.is_file():
         yield root.name
@@ -281,7 +281,7 @@ class GetBooks:
 
 
 class Worker(Actor):
-    """What the stages share. They run in threads: to open and to parse is to block."""
+    """What the stages share. They run in threads: opening and parsing a file blocks."""
 
     host = "thread"
 
@@ -469,7 +469,7 @@ def audit(root: Path, *, workers: int, top: int, json_file: Path | None, narrate
         template = child(
             id, worker, args=args, redeliver=REDELIVER, mailbox=bounded(4, "block"), backoff=constant(0.01)
         )
-        # Each poison file crashes its worker three times, and nobody knows how many of them there are: no
+        # Each poison file crashes its worker three times, and their number is not known: no
         # budget fits, so there is none. What ends it is `redeliver`.
         return partition_supervisor(id, template, partitions=workers, name=id, max_restarts=None)
 

@@ -46,7 +46,7 @@ def main() -> None:
     """Five letters; the third has no address."""
     with start(tree, log=False) as root:
         mailer = root.child("mailer")
-        for address in ("ada@example.org", "bob@example.org", "nobody", "cleo@example.org"):
+        for address in ("ada@example.org", "bob@example.org", "no address", "cleo@example.org"):
             mailer.tell(address)
         print(mailer.ask("dora@example.org", timeout=5))
         count = mailer.proxy().count().get(timeout=5)

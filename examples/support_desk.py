@@ -1,10 +1,10 @@
-"""A support desk: tickets are handed from triage to specialists, one of whom is flaky, and every customer is answered.
+"""A support desk: tickets are handed from triage to specialists, one of them flaky, and every customer is answered.
 
     letitcrash run examples/support_desk.py
 
-Triage hands each ticket to whoever can do it. Billing loses its connection every third time and crashes with it: it is
-restarted, and has its ticket again. It declines what is above its limit; triage learns that and gives such tickets to
-the manager. A tech support of two shares what is left. Where nobody is able, triage says so itself.
+Triage hands each ticket to a member that can do it. Billing loses its connection every third time and crashes with it:
+it is restarted, and has its ticket again. It declines what is above its limit; triage learns that and gives such
+tickets to the manager. A tech support of two shares what is left. Where no member is able, triage says so itself.
 """
 
 from __future__ import annotations
@@ -43,12 +43,12 @@ TICKETS = [Ticket(number, SUBJECTS[number % 5], number * 13 % 700) for number in
 
 
 async def triage(ticket: Ticket, context: Context) -> Handoff | Reply:
-    """Hands a ticket to whoever can do it; what came back is for the manager or for nobody."""
+    """Hands a ticket to a member that can do it; what came back is for the manager, or is answered here."""
     if not context.refused:
         return Handoff(can(ticket.subject), reason=ticket.subject)
     if "above my limit" in context.refused[-1].why and len(context.refused) == 1:
         return Handoff("manager", reason=context.refused[-1].why)
-    return Reply(ticket.number, context.member, "sorry, nobody here can do that", ())
+    return Reply(ticket.number, context.member, "sorry, no member can do that", ())
 
 
 connections = itertools.count(1)

@@ -4,7 +4,7 @@
     letitcrash check examples/tree_file.toml
     letitcrash run examples/tree_file.toml
 
-The sensor sends a reading every 20 ms. One that is no number crashes it; it begins again after that one.
+The sensor sends a reading every 20 ms. A reading that is not a number crashes it; it begins again after that reading.
 With the last reading it ends, and, being significant, so does the tree.
 """
 

@@ -1,10 +1,10 @@
 """The documentation: its code runs, what it names exists, and what comes from the code is up to date.
 
 Conventions of the pages:
-- The Python blocks of a page run in order, in one namespace. A block that begins with `# name.py` is a file of that
-  name instead, and so is a TOML, YAML or CSV block; later blocks import, read and check it.
-- A console block shows commands after `$`. Their names, options and files exist; those that `letitcrash check` and
-  `tree` are given as a file of the page are carried out; of those in `tests/teams/cli/test_workflow_page.py`, all are.
+- The Python blocks of a page are one script, which runs as `__main__`. A block that begins with `# name.py` is a file
+  of that name instead, and so is a TOML, YAML or CSV block; the script imports and reads it.
+- A console block shows commands after `$`. Their names, options and files exist, and they are carried out
+  (`tests/test_console_blocks.py`).
 - `` `path/to/file.py::name` `` is a function or class, in pages as in pytest.
 - `<!-- generated: ... -->` begins what `python docs/generate.py` writes.
 """
@@ -18,7 +18,7 @@ import importlib.util
 import re
 import sys
 import tomllib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from functools import cache
 from pathlib import Path
 from types import ModuleType
@@ -69,46 +69,44 @@ def generator() -> ModuleType:
 
 NEEDS = {ROOT / "docs" / "how-to" / "run-on-ray.md": "ray"}
 """What the blocks of a page need that not every installation has."""
-WITH_CODE = [page for page in PAGES if page.parent != ROOT and any(each[0] in FILES for each in blocks(page))]
+WITH_CODE = [page for page in PAGES if page != ROOT / "README.md" and any(each[0] in FILES for each in blocks(page))]
+"""The README has a test of its own: each of its blocks runs by itself."""
 
 
 @pytest.mark.parametrize("page", WITH_CODE, ids=[str(page.relative_to(ROOT)) for page in WITH_CODE])
-def test_every_python_block_of_a_page_runs(page: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A reader who pastes the blocks of a page, in order, sees them work: their own assertions hold."""
+def test_every_python_block_of_a_page_runs(page: Path, tmp_path: Path) -> None:
+    """A reader who pastes the blocks of a page, in order, into a script sees them work: their own assertions hold."""
     if page in NEEDS:
         pytest.importorskip(NEEDS[page], reason=f"the extra `{NEEDS[page]}` is not installed")
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.syspath_prepend(str(tmp_path))
-    before = set(sys.modules)
-    name = "page"
-    module = ModuleType(name)
-    monkeypatch.setitem(sys.modules, name, module)
-    try:
-        for language, text, line in blocks(page):
-            first = text.partition("\n")[0]
-            file = re.fullmatch(r"# ([\w-]+\.\w+)\b.*", first)
-            if language in FILES and file:
-                (tmp_path / file[1]).write_text(text, encoding="utf-8")
-            elif language == "python":
-                # The lines are those of the page: a traceback leads there.
-                exec(compile("\n" * line + text, str(page), "exec"), vars(module))
-            elif language == "console":
-                for command in re.findall(r"^\$ letitcrash ((?:check|tree) \S+)$", text, re.MULTILINE):
-                    if (tmp_path / command.split()[1].partition(":")[0]).exists():
-                        carry_out(command, tmp_path)
-    finally:
-        for added in set(sys.modules) - before:
-            file_of = getattr(sys.modules[added], "__file__", None) or ""
-            if file_of.startswith(str(tmp_path)):
-                del sys.modules[added]
-
-
-def carry_out(command: str, folder: Path) -> None:
-    """Runs `letitcrash` with these arguments; it must exit with 0."""
-    (entry,) = generator().entry_points_of_ours()
-    code = f"import sys; sys.argv[0] = 'letitcrash'; from {entry.module} import {entry.attr}; {entry.attr}()"
-    done = forked.run(["-P", "-c", code, *command.split()], cwd=folder)
+    write_files(page, tmp_path)
+    script = tmp_path / f"{page.stem}.py"
+    script.write_text(script_of(page), encoding="utf-8")
+    done = forked.run([script.name], cwd=tmp_path)
     assert done.returncode == 0, done.stdout + done.stderr
+
+
+def file_of(language: str, text: str) -> str | None:
+    """The name of the file that a block is."""
+    found = re.match(r"# ([\w-]+\.\w+)\b.*", text)
+    return found[1] if found and language in FILES else None
+
+
+def write_files(page: Path, folder: Path) -> None:
+    """Writes the blocks of a page that are files."""
+    for language, text, _ in blocks(page):
+        if name := file_of(language, text):
+            (folder / name).write_text(text, encoding="utf-8")
+
+
+def script_of(page: Path) -> str:
+    """The Python blocks of a page that are not files, one after another, each at the line that it has on the page: a
+    traceback leads there.
+    """
+    lines: list[str] = []
+    for language, text, line in blocks(page):
+        if language == "python" and not file_of(language, text):
+            lines += [""] * (line - len(lines)) + text.splitlines()
+    return "\n".join(lines) + "\n"
 
 
 @pytest.mark.parametrize("page", PAGES, ids=IDS)
@@ -249,8 +247,75 @@ def test_every_rule_has_code_and_a_test(number: int) -> None:
     _, _, after = RULES.partition(f"### Rule {number}\n")
     text = after.partition("\n### Rule ")[0].partition("\n## ")[0]
     places = PLACE.findall(text)
-    assert any(file.startswith(TOPS) for file, _ in places) or re.search(r"Code: `[\w/]+\.py`", text)
+    assert re.search(r"^Decided by `(actors|supervisors|teams)/", text, re.MULTILINE)
     assert any(file.startswith("tests/") and name.startswith("test_") for file, name in places)
+
+
+# Promises
+
+LISTS = [ROOT / "docs" / "reference" / f"{name}.md" for name in ("guarantees", "limits", "processes")]
+"""Pages on which each item of a list is a promise or a limit."""
+TABLES = [*LISTS[2:], ROOT / "docs/reference/workflows.md", ROOT / "docs/explanation/delivery-semantics.md"]
+"""Pages with tables of promises, which have a column "decided by"."""
+PROTOCOLS = sorted((ROOT / "docs" / "explanation" / "protocols").glob("*.md"))
+NOT_OURS = {
+    "C code with a clock": "is about code that the simulation does not reach",
+    "A function that imports `datetime`": "is about code that the simulation does not reach",
+    "What a library keeps": "is about code that the simulation does not reach",
+    "Tested on CPython": "is about the jobs of CI",
+    "Free-threaded builds": "is about builds on which no test runs",
+    "The times in a ledger": "is about two clocks of one machine, which read the same",
+}
+"""Limits, by how they begin, that no code of this project decides."""
+
+
+def items(page: Path) -> list[str]:
+    """The items of the lists of a page, each in one line."""
+    found = re.findall(r"^(?:- |\d+\. )(.*(?:\n +\S.*)*)", without_blocks(text_of(page)), re.MULTILINE)
+    return [" ".join(each.split()) for each in found]
+
+
+def rows(page: Path) -> list[str]:
+    """The rows of the tables with a column "decided by"."""
+    tables = re.findall(r"^\|.* \| decided by \|.*\n\|[-|]+\n((?:\|.*\n)+)", text_of(page), re.MULTILINE)
+    return [row for table in tables for row in table.splitlines()]
+
+
+def unlinked(promises: Iterable[str]) -> list[str]:
+    """The promises without a function that decides them, or without a test."""
+    found = []
+    for promise in promises:
+        places = PLACE.findall(promise)
+        tested = any(file.startswith("tests/") and "test_" in name for file, name in places)
+        if not tested or not any(file.startswith(TOPS) for file, _ in places):
+            found.append(promise)
+    return found
+
+
+@pytest.mark.parametrize("page", LISTS, ids=lambda page: page.stem)
+def test_every_item_of_a_list_of_promises_has_code_and_a_test(page: Path) -> None:
+    """Guards a reader who wants to see that a promise is held."""
+    assert len(items(page)) > 10
+    assert not [each for each in unlinked(items(page)) if not each.startswith(tuple(NOT_OURS))]
+
+
+@pytest.mark.parametrize("page", TABLES, ids=lambda page: page.stem)
+def test_every_row_of_a_table_of_promises_has_code_and_a_test(page: Path) -> None:
+    """Guards the same for tables."""
+    assert len(rows(page)) > 5
+    assert not unlinked(rows(page))
+
+
+@pytest.mark.parametrize("page", PROTOCOLS, ids=lambda page: page.stem)
+def test_every_page_of_a_protocol_has_code_and_a_test(page: Path) -> None:
+    """Guards the same for protocols, whose promises are prose."""
+    assert not unlinked([text_of(page)])
+
+
+def test_every_limit_that_is_not_ours_is_on_a_page() -> None:
+    """Guards the list: an entry goes with its limit, or when that has code and a test."""
+    without = [each for page in LISTS for each in unlinked(items(page))]
+    assert [start for start in NOT_OURS if not any(each.startswith(start) for each in without)] == []
 
 
 # Generated parts

@@ -1,4 +1,6 @@
-"""Plain language: the words of product and benchmarks, and the names of all tests (CONTRIBUTING.md, "Language")."""
+"""Plain language: the words of product, benchmarks, examples and documentation tools, and the names of all tests
+(CONTRIBUTING.md, "Language").
+"""
 
 from __future__ import annotations
 
@@ -19,7 +21,8 @@ PRODUCT = [
     for package in ("letitcrash", "actors", "supervisors", "teams")
     for path in (TESTS.parent / package).rglob("*.py")
 ]
-BENCHMARKS = list((TESTS.parent / "benchmarks").rglob("*.py"))
+BESIDE = [path for folder in ("benchmarks", "docs", "examples") for path in (TESTS.parent / folder).rglob("*.py")]
+BESIDE = [path for path in BESIDE if "_build" not in path.parts]
 BAD = re.compile(
     rf"(?<![a-z])(?<!there )({'|'.join(each.strip() for each in BANNED)}|are no)(?! longer)(?![a-z0-9])", re.IGNORECASE
 )
@@ -63,7 +66,7 @@ def bad_words(source: str) -> list[str]:
     ]
 
 
-@pytest.mark.parametrize("file", [*PRODUCT, *BENCHMARKS], ids=lambda file: str(file.relative_to(TESTS.parent)))
+@pytest.mark.parametrize("file", [*PRODUCT, *BESIDE], ids=lambda file: str(file.relative_to(TESTS.parent)))
 def test_no_name_comment_or_string_uses_the_words_the_style_bans(file: Path) -> None:
     """Guards docstrings and messages, too."""
     assert bad_words(file.read_text(encoding="utf-8")) == []

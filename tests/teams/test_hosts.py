@@ -6,8 +6,10 @@ from typing import Any
 
 import pytest
 
-from supervisors import SpecError, child, supervisor
-from teams import SharedState
+from actors import Actor
+from actors.testing import simulation
+from supervisors import SpecError, child, process, supervisor
+from teams import SharedState, member, team
 from teams.protocols import Candidate, Courier, MeshMember, Peer, Person, Topics
 from teams.recipes import electorate
 from teams.resilience import Resources
@@ -30,3 +32,17 @@ def test_all_that_are_on_the_wrong_host_are_told_at_once() -> None:
     with pytest.raises(SpecError) as refused:
         supervisor("root", child("a", Courier, host="thread", significant=True))
     assert len(refused.value.faults) == 2
+
+
+class Speller(Actor):
+    """Says where it is, and spells a word."""
+
+    def on_receive(self, message: str) -> list[str]:
+        return [self.path, *message]
+
+
+def test_a_member_that_is_an_actor_class_may_have_a_process() -> None:
+    with simulation() as sim:
+        crew = sim.start(team("crew", member("speller", Speller, host=process())))
+        assert crew.assign("ab", "speller").get() == ["crew/members/speller", "a", "b"]
+        assert len(sim.runtime.running_places()) == 1

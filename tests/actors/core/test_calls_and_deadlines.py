@@ -14,8 +14,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from actors import ActorDeadError, ActorRef, BlockingCallError, CallTimeout, Runtime
+from actors import ActorDeadError, ActorRef, BlockingCallError, CallTimeout, Future, ManualClock, Runtime
 from actors._core.cell import Cell
+from actors._core.deadlines import TICK, Deadlines
 from actors._core.envelope import Envelope
 from supervisors import child, start, supervisor
 from tests.actors.cast import (
@@ -391,3 +392,15 @@ def test_an_ask_whose_runtime_ends_before_it_returns_has_its_answer(monkeypatch:
 
     monkeypatch.setattr(Cell, "put", put_and_end)
     assert ref.ask("hello", block=False).done()
+
+
+@pytest.mark.parametrize("seconds", [0.001, TICK, 0.5, 1.01])
+def test_a_deadline_is_never_early_and_at_most_one_tick_late(seconds: float) -> None:
+    clock = ManualClock(start=0.003)
+    deadlines, answer = Deadlines(clock), Future[object]()
+    deadlines.add(clock.now() + seconds, (answer, "root/asked", "hello"))
+    clock.advance(seconds * 0.99)
+    assert not answer.done()
+    clock.advance(seconds * 0.01 + 1 / 64)
+    with pytest.raises(CallTimeout):
+        answer.get()
