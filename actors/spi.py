@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import queue
 import random
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextvars import Context, copy_context
 from typing import TYPE_CHECKING, Any
 
@@ -206,6 +206,21 @@ def deliver(ref: ActorRef[pykka.Actor], message: object, receipt: ReplyTo) -> No
         post(ref, message, receipt)
     except Exception as error:  # noqa: BLE001 - it is the receipt's
         receipt.set_exception(error)
+
+
+def deliver_to_all(message: object, receivers: Iterable[tuple[ActorRef[pykka.Actor], ReplyTo]]) -> None:
+    """The same for many receivers, each with its receipt: sender and correlation id are looked up once."""
+    caller = current_cell()
+    correlation_id = correlation_of(caller)
+    for ref, receipt in receivers:
+        cell = ref._cell
+        try:
+            if cell.closed:
+                receipt.set_exception(ActorDeadError(cell.path, cell.reason, message))
+            else:
+                cell.put(Envelope(message, caller, receipt, None, correlation_id))
+        except Exception as error:  # noqa: BLE001 - it is the receipt's
+            receipt.set_exception(error)
 
 
 def take_reply(actor: Actor) -> ReplyTo | None:

@@ -340,7 +340,7 @@ class Cell:
                         answer(self, envelope, result)
                     if observed:
                         outcomes.note(self, envelope, "done")
-            if control:
+            if control or not (queue or self.urgent):
                 break
         self.handled += limit - left
         ended = runtime.now()

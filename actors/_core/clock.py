@@ -50,7 +50,8 @@ def check_seconds(seconds: object, what: str, *, more_than_0: bool = False, othe
     limit`, are words of the error. One that is not a number (NaN) would stop every timer of the runtime, so each
     function that takes seconds calls this before anything begins.
     """
-    if type(seconds) not in (int, float) and (isinstance(seconds, bool) or not isinstance(seconds, int | float)):
+    kind = type(seconds)
+    if kind is not float and kind is not int and (isinstance(seconds, bool) or not isinstance(seconds, int | float)):
         fits = False
     else:
         fits = 0 <= seconds < inf and (seconds > 0 or not more_than_0)  # type: ignore[operator]

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from pykka._introspection import get_attr_directly
 from pykka.messages import ProxyCall, ProxyGetAttr, ProxySetAttr, _ActorStop
 
-from actors._core.messages import Continue, MonitorDown, Timed
+from actors._core.messages import Continue, MonitorDown, Timed, made
 from actors._core.outcomes import dead_letter, stop_reason
 from actors._core.own_exit import leave
 from actors._name import NAME
@@ -204,7 +204,7 @@ def comes(actor: Any, timed: Timed) -> bool:
         return False
     envelope = cell.envelope
     if envelope is not None and envelope.message is timed:
-        envelope.message = Timed(timed.incarnation, timed.message)
+        envelope.message = made(Timed, (timed.incarnation, timed.message, None))
     if timer is not None and timer.is_keyed:
         timer.came()
     return True

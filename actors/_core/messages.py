@@ -143,6 +143,8 @@ class Timed(NamedTuple):
         return self.timer is not None and self.timer.cancelled
 
 
+made = tuple.__new__
+"""Makes a named tuple of a tuple of all its fields, without the call in Python that `Timed(...)` is."""
 WRAPPERS = frozenset({Timed, MonitorDown})
 """The classes of messages that stand for one of the user's."""
 

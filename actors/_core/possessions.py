@@ -178,14 +178,6 @@ class Possessions:
             subscription.cancel()
             raise IncarnationEnded(self._cell.path, own_incarnation(self._cell), "subscribe()")
 
-    def keep_timer(self, timer: Timer) -> None:
-        """Keeps a timer."""
-        self.timers.add(timer)
-
-    def forget_timer(self, timer: Timer) -> None:
-        """The timer has ended."""
-        self.timers.discard(timer)
-
     def tie(self, number: int, end: Callable[[], object], what: str) -> None:
         """Keeps a function that ends something which is of no use without this incarnation: it is called at the end.
         Raises `IncarnationEnded`, in the words of `what`, after it has called it.

@@ -84,9 +84,12 @@ class ActorRef(pykka.ActorRef[A]):
             if correlation_id is None and begun is not None and begun.correlation_id is not None:
                 correlation_id = _inherit(caller, None)
         if correlation_id is None:
-            cell.queue.append(BareEnvelope(message, caller))
+            envelope: Envelope = BareEnvelope()
+            envelope.message = message
+            envelope.sender = caller
         else:
-            cell.queue.append(Envelope(message, caller, None, None, correlation_id))
+            envelope = Envelope(message, caller, None, None, correlation_id)
+        cell.queue.append(envelope)
         if cell.idle:
             cell.wake()
 
@@ -136,15 +139,15 @@ class ActorRef(pykka.ActorRef[A]):
             raise dead(cell, message)
         runtime = cell.runtime
         caller = current_cell()
-        deadline = deadline_of(cell, caller, timeout)
+        begun = None if caller is None else message_of(caller)
+        deadline = _deadline(cell, caller, begun, timeout)
+        if correlation_id is None and begun is not None:
+            correlation_id = begun.correlation_id
         if asyncio.get_running_loop() is not runtime.loop:
             return await self._call_from_elsewhere(message, caller, deadline, correlation_id)
         reply: Any = runtime.loop.create_future() if cell.host is runtime.loop_host else Future(runtime.park)
-        envelope = Envelope(message, caller, reply, deadline)
-        waits = False
-        if correlation_id is not None or caller is not None:
-            envelope.correlation_id = _inherit(caller, correlation_id)
-            waits = note_wait(caller, cell, reply)
+        envelope = Envelope(message, caller, reply, deadline, correlation_id)
+        waits = caller is not None and note_wait(caller, cell, reply)
         entry = None if deadline is None else runtime.deadlines.add(deadline, (reply, cell.path, message))
         try:
             cell.put(envelope)
@@ -165,7 +168,7 @@ class ActorRef(pykka.ActorRef[A]):
         waits = note_wait(caller, cell, reply)
         seconds = None if deadline is None else deadline - cell.runtime.now()
         try:
-            cell.put(Envelope(message, caller, reply, deadline, _inherit(caller, correlation_id)))
+            cell.put(Envelope(message, caller, reply, deadline, correlation_id))
             async with asyncio.timeout(seconds) as limit:
                 return await reply
         except TimeoutError:
@@ -531,6 +534,11 @@ def deadline_of(cell: Cell, caller: Cell | None, timeout: float | None) -> float
     """The deadline of a question, on the runtime's clock: no later than that of the message in whose handler this code
     of `caller` began. Raises ValueError.
     """
+    return _deadline(cell, caller, None if caller is None else message_of(caller), timeout)
+
+
+def _deadline(cell: Cell, caller: Cell | None, begun: Envelope | None, timeout: float | None) -> float | None:
+    """The same; the code of `caller` began in the handler of the message `begun`."""
     runtime = cell.runtime
     if timeout is not None:
         if timeout is DEFAULT:
@@ -538,9 +546,8 @@ def deadline_of(cell: Cell, caller: Cell | None, timeout: float | None) -> float
         else:
             check_timeout(timeout, "timeout")
     deadline = None if timeout is None else runtime.now() + timeout
-    begun = message_of(caller) if caller is not None and caller.runtime is runtime else None
     inherited = None if begun is None else begun.deadline
-    if inherited is None:
+    if inherited is None or caller is None or caller.runtime is not runtime:
         return deadline
     return inherited if deadline is None else min(deadline, inherited)
 

@@ -6,8 +6,9 @@ from collections.abc import Hashable
 from typing import TYPE_CHECKING, ClassVar
 
 from actors._core.clock import TimerHandle
-from actors._core.envelope import Envelope
-from actors._core.messages import Timed
+from actors._core.envelope import BareEnvelope, Envelope
+from actors._core.life import ABSENT
+from actors._core.messages import Timed, made
 from actors._core.outcomes import dead_letter
 from actors._core.possessions import has_ended
 from actors._user_code.interrupts import hand_on
@@ -40,10 +41,10 @@ class Timer:
 
     def _arm(self) -> None:
         cell = self._cell
-        if not self.active or cell.incarnation != self._incarnation or cell.is_absent:
+        if not self.active or cell.incarnation != self._incarnation or cell.phase in ABSENT:
             self.active = False
             return
-        (cell.possessions or cell.possess()).keep_timer(self)
+        (cell.possessions or cell.possess()).timers.add(self)
         self._handle = cell.runtime.clock.call_at(self._due, self._fire)
 
     def _fire(self) -> None:
@@ -57,7 +58,9 @@ class Timer:
             now = cell.runtime.now()
             self._due += self._interval * max(1, -(-(now - self._due) // self._interval))
             self._handle = cell.runtime.clock.call_at(self._due, self._fire)
-        envelope = Envelope(Timed(self._incarnation, self._message, self), cell)
+        envelope = BareEnvelope()
+        envelope.message = made(Timed, (self._incarnation, self._message, self))
+        envelope.sender = cell
         try:
             self._put(envelope)
         except BaseException as error:  # noqa: BLE001 - there is no sender to tell
@@ -93,7 +96,7 @@ class Timer:
     def _forget(self) -> None:
         self.active = False
         if self._cell.possessions is not None:
-            self._cell.possessions.forget_timer(self)
+            self._cell.possessions.timers.discard(self)
 
 
 class KeyedTimer(Timer):

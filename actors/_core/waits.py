@@ -106,6 +106,8 @@ def note_wait(waiter: Cell | None, target: Link, question: AwaitedQuestion) -> b
     if waiter is None or waiter.concurrency > 1 or not waiter.runtime.on_turn_of(waiter):
         return False
     waiter.wait_for((target, question))
+    if target.waiting is None:
+        return True  # as mostly: the chain ends there
     cycle = _cycle(waiter, target)
     if cycle is not None:
         waiter.wait_for(None)

@@ -38,10 +38,8 @@ class CoroutineRunner:
         # Begun before its task is: a cancellation that comes first would otherwise find nothing to be thrown into.
         work.send(None)
         self.task: asyncio.Task[None] = loop.create_task(work, name=f"{NAME}-carrier")
-        self.coroutine: Coroutine[Any, Any, object] | None = None
-        self.suspended = False
-        self.yielded: object = None
-        self.outcome: tuple[object, BaseException | None] = (None, None)
+        self._coroutine: Coroutine[Any, Any, object] | None = None
+        self._yielded: object = None
         self.cell: Cell | None = None
         self.envelope: Envelope | None = None
         self._context: Context | None = None
@@ -50,13 +48,9 @@ class CoroutineRunner:
         self._overran = False
         host._carriers[self] = None
 
-    def give_back(self) -> tuple[object, BaseException | None]:
-        """The outcome of a coroutine that never had to wait; the carrier is idle again."""
-        outcome, self.outcome = self.outcome, (None, None)
-        # One that its coroutine cancelled would hand the cancellation on to the next.
-        if self.task.cancelling() or not self._host.keep(self):
-            self.task.cancel()
-        return outcome
+    def take(self, coroutine: Coroutine[Any, Any, object], yielded: object) -> None:
+        """Takes over a coroutine that has to wait, for what it has yielded."""
+        self._coroutine, self._yielded = coroutine, yielded
 
     def carry(
         self,
@@ -107,7 +101,7 @@ class CoroutineRunner:
                         await begin
                     await self._gate
                 except asyncio.CancelledError as error:
-                    if self.coroutine is None:
+                    if self._coroutine is None:
                         return
                     cancelled = error
                 result: object = None
@@ -126,12 +120,12 @@ class CoroutineRunner:
 
     @types.coroutine
     def _carry_on(self, cancelled: BaseException | None) -> Generator[Any, Any, object]:
-        host, cell, coroutine, envelope = self._host, self.cell, self.coroutine, self.envelope
+        host, cell, coroutine, envelope = self._host, self.cell, self._coroutine, self.envelope
         assert cell is not None
         assert coroutine is not None
         assert self._context is not None
         run = self._context.run
-        yielded = self.yielded
+        yielded = self._yielded
         if cancelled is not None:
             # It came before the first wait, and belongs to that: what is waited for is cancelled too, as in any task.
             self.task.uncancel()
@@ -170,7 +164,7 @@ class CoroutineRunner:
                 done(result, failure)
         except BaseException as error:  # noqa: BLE001 - see LoopHost._drain
             cell.runtime.turn_failed(cell, error)
-        self.cell = self.envelope = self.coroutine = self._context = self._done = self.on_end = None
-        self.yielded = None
-        self.suspended = self._overran = False
+        self.cell = self.envelope = self._coroutine = self._context = self._done = self.on_end = None
+        self._yielded = None
+        self._overran = False
         self._gate = self._loop.create_future()

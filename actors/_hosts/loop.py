@@ -18,7 +18,7 @@ from threading import Lock, get_ident
 from typing import TYPE_CHECKING, Any, Protocol
 
 from actors._core.current import begin_in, detached, tells
-from actors._core.envelope import Envelope
+from actors._core.envelope import BareEnvelope, Envelope
 from actors._core.outcomes import crashes_by_another, refuse, settle
 from actors._hosts.coroutine_runner import CoroutineRunner
 from actors._hosts.host import HookDone, Hooks
@@ -60,6 +60,7 @@ class LoopHost:
     goes_on = True
 
     def __init__(self, runtime: Runtime, loop: asyncio.AbstractEventLoop, run_queue: RunQueue | None = None) -> None:
+        self.slice, self.blocks = self.slice, self.blocks  # every turn reads them, and a field of a class takes longer
         self._runtime = runtime
         self._loop = loop
         self._thread = get_ident()
@@ -181,10 +182,12 @@ class LoopHost:
     # Coroutines
 
     def drive(self, cell: Cell, envelope: Envelope, handler: Coroutine[Any, Any, object], context: Context) -> None:
-        if cell.concurrency > 1 or tells(envelope):
+        # Asked here as far as possible, because most messages are bare: the two functions are calls in Python.
+        bare = type(envelope) is BareEnvelope
+        if cell.concurrency > 1 or envelope.sender is not None or (not bare and tells(envelope)):
             begin_in(context, cell, envelope)
-        carrier = self._first_step(handler, context)
-        if carrier.suspended:
+        carrier, result, error = self._first_step(handler, context)
+        if carrier is not None:
             cell.busy()
             incarnation = cell.incarnation
             timeout = cell.props.handler_timeout
@@ -195,8 +198,7 @@ class LoopHost:
                 lambda result, error: cell.finished(envelope, result, error, incarnation),
                 timeout,
             )
-        else:
-            result, error = carrier.give_back()
+        elif not bare or error is not None or cell.noted or self._runtime.observed:
             settle(cell, envelope, result, error, cell.incarnation)
 
     def drive_life(self, cell: Cell, hooks: Hooks, done: HookDone) -> None:
@@ -213,11 +215,12 @@ class LoopHost:
         if rest is None:
             done(None)
             return
-        carrier = self._first_step(rest, cell.context)
-        if carrier.suspended:
+        carrier, result, raised = self._first_step(rest, cell.context)
+        if carrier is not None:
             carrier.carry(cell, None, cell.context, ended, None)
         else:
-            ended(*carrier.give_back())
+            ended(result, raised)
+            raised = None  # its traceback has this frame, and would be kept by it
 
     def drop(self, cell: Cell) -> list[Envelope]:
         under_way = []
@@ -230,25 +233,32 @@ class LoopHost:
                 carrier.task.cancel()
         return under_way
 
-    def _first_step(self, coroutine: Coroutine[Any, Any, object], context: Context) -> CoroutineRunner:
-        carrier = self.take_carrier()
+    def _first_step(
+        self, coroutine: Coroutine[Any, Any, object], context: Context
+    ) -> tuple[CoroutineRunner | None, object, BaseException | None]:
+        """Runs a coroutine to its first wait. Returns the carrier that carries it on, or else its result or error."""
+        carrier = self._idle.pop() if self._idle else self.make_carrier()
+        waits = False
         _enter_task(self._loop, carrier.task)
         try:
-            carrier.yielded = context.run(coroutine.send, None)
+            yielded = context.run(coroutine.send, None)
         except StopIteration as stop:
-            carrier.outcome = stop.value, None
+            return None, stop.value, None
         except BaseException as error:  # noqa: BLE001 - whatever a handler raises is the exit of its actor alone
-            carrier.outcome = None, error
+            return None, None, error
         else:
-            carrier.coroutine = coroutine
-            carrier.suspended = True
+            waits = True
+            carrier.take(coroutine, yielded)
+            return carrier, None, None
         finally:
             _leave_task(self._loop, carrier.task)
-        return carrier
+            # One that its coroutine cancelled would hand the cancellation on to the next.
+            if not waits and (carrier.task.cancelling() or not self.keep(carrier)):
+                carrier.task.cancel()
 
-    def take_carrier(self) -> CoroutineRunner:
-        """An idle carrier, or a new one. Its task belongs to no actor."""
-        return self._idle.pop() if self._idle else self._runtime.context.copy().run(CoroutineRunner, self, self._loop)
+    def make_carrier(self) -> CoroutineRunner:
+        """A new carrier. Its task belongs to no actor."""
+        return self._runtime.context.copy().run(CoroutineRunner, self, self._loop)
 
     def keep(self, carrier: CoroutineRunner) -> bool:
         """Takes a carrier back into the pool, unless it is full."""

@@ -116,7 +116,8 @@ class Outward:
         elif target.closed:
             dead_letter(target, message, "closed", Envelope(message, cell), dead(target, message))
         else:
-            envelope: Envelope = BareEnvelope(message, cell)
+            envelope: Envelope = BareEnvelope()
+            envelope.message, envelope.sender = message, cell
             if correlation_id is not None:
                 envelope = Envelope(message, cell, None, None, correlation_id)
             self._put(target, envelope)

@@ -12,10 +12,9 @@ the failures with their reasons, and the members that had not answered when the 
 
 from __future__ import annotations
 
-from functools import partial
 from typing import NamedTuple
 
-from actors.spi import CallbackReply, ReplyTo, Runtime, TimerHandle, answer, deliver
+from actors.spi import ReplyTo, Runtime, TimerHandle, answer, deliver_to_all
 from teams._dispatch.gather import Gathering, GatherPolicy
 from teams._dispatch.roster import Slot
 from teams._members.target import Can
@@ -49,15 +48,16 @@ class Broadcast:
 
     def send(self, message: object, slots: list[Slot]) -> None:
         """Sends the message to each."""
-        for slot in slots:
-            if slot.ref is not None:
-                answered = partial(self._answered, slot.id)
-                deliver(slot.ref, message, CallbackReply(partial(answered, None), answered))
+        deliver_to_all(message, [(slot.ref, Acknowledgement(self, slot.id)) for slot in slots if slot.ref is not None])
         if self._gathering.over:
             self._finish()
 
-    def _answered(self, name: str, error: BaseException | None, result: object = None) -> None:
-        self._runtime.on_loop(partial(self._note, name, result, error))
+    def note(self, name: str, result: object, error: BaseException | None) -> None:
+        """A member has answered. In its thread."""
+        if self._runtime.on_loop_thread:
+            self._note(name, result, error)
+        else:
+            self._runtime.control_call(self._note, name, result, error)
 
     def _note(self, name: str, result: object, error: BaseException | None) -> None:
         if self._over:
@@ -74,3 +74,28 @@ class Broadcast:
         if self._timer is not None:
             self._timer.cancel()
         answer(self._reply, self._gathering.gathered())
+
+
+class Acknowledgement:
+    """The reply of one member. A `CallbackReply` for each would need four objects instead of one."""
+
+    __slots__ = ("_broadcast", "_done", "_name")
+
+    def __init__(self, broadcast: Broadcast, name: str) -> None:
+        self._broadcast = broadcast
+        self._name = name
+        self._done = False
+
+    def done(self) -> bool:
+        """Whether the member has answered."""
+        return self._done
+
+    def set_result(self, result: object, /) -> None:
+        """Its handler returned this."""
+        self._done = True
+        self._broadcast.note(self._name, result, None)
+
+    def set_exception(self, exception: BaseException, /) -> None:
+        """Its handler raised this, or the message was refused with it."""
+        self._done = True
+        self._broadcast.note(self._name, None, exception)

@@ -106,20 +106,22 @@ class Gathering:
         self._policy = policy
         self._results: dict[str, object] = {}
         self._failures: dict[str, Failed] = {}
+        self.over = self._is_over()
+        """Whether no further answer changes the outcome."""
 
     def done(self, name: str, result: object) -> None:
         """A member has a result."""
         del self._open[name]
         self._results[name] = result
+        self.over = not self._open or self._is_over()
 
     def failed(self, name: str, error: BaseException) -> None:
         """A member has failed."""
         del self._open[name]
         self._failures[name] = Failed.by(error)
+        self.over = self._is_over()
 
-    @property
-    def over(self) -> bool:
-        """Whether no further answer changes the outcome."""
+    def _is_over(self) -> bool:
         if not self._open:
             return True
         if self._policy.kind == "quorum":

@@ -75,9 +75,7 @@ class SimLoopHost(LoopHost):
             self.stepping = None
         self.turns += 1
 
-    def take_carrier(self) -> CoroutineRunner:
-        if self._idle:
-            return self._idle.pop()
+    def make_carrier(self) -> CoroutineRunner:
         context, errand = Context(), Errand()
         context.run(current_lane.set, errand)
         carrier = errand.carrier = context.run(CoroutineRunner, self, self._loop)

@@ -260,7 +260,8 @@ class Topics(Actor):
         if delivery not in subscriber.out:
             return  # it had taken too long
         del subscriber.out[delivery]
-        delivery.cancel_timer()
+        if delivery.timer is not None:
+            delivery.cancel_timer()
         error = delivery.error
         if error is None and delivery.result is not None:
             error = bad_answer(subscriber.path, delivery)

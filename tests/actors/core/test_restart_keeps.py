@@ -313,7 +313,8 @@ async def test_what_an_actor_keeps_goes_with_it_for_good() -> None:
 
 def test_a_bare_message_put_back_keeps_its_count_of_crashes() -> None:
     """Otherwise a message that overruns its time limit on a thread is handed on once more than `redeliver` says."""
-    envelope = BareEnvelope("x", None)
+    envelope = BareEnvelope()
+    envelope.message, envelope.sender = "x", None
     envelope.crashes, envelope.quiet = 2, True
     again = envelope.again()
     assert (again.message, again.crashes, again.quiet, hasattr(again, "settled")) == ("x", 2, True, False)
