@@ -50,7 +50,7 @@ def _opened(place: Place) -> Callable[[], Any] | str:
 
 @asynccontextmanager
 async def _engine(place: Place, runs: int, *parts: Any) -> AsyncIterator[Any]:
-    spec = engine("bench", *parts, store=_opened(place), max_concurrent_workflows=runs)
+    spec = engine("measured", *parts, store=_opened(place), max_concurrent_workflows=runs)
     async with start(spec, log=False) as eng:
         yield eng
 

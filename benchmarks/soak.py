@@ -24,7 +24,7 @@ from types import FrameType
 from hypothesis import HealthCheck, Phase, given, seed, settings
 
 from actors.testing import Schedule
-from supervisors.testing import Line, Trial, trials
+from supervisors.testing import ScriptedAction, Trial, trials
 from supervisors.testing._reduce import reduced
 from supervisors.testing._strategies import FAULT_KINDS, SEARCHES, WORKER_DEEDS
 
@@ -143,15 +143,15 @@ def endless(start: int) -> Iterator[Trial]:
 
 def varied(trial: Trial, number: random.Random) -> Trial:
     """The same tree, with other deeds at other times in another order."""
-    workers = [line.path for line in trial.script if line.deed in WORKER_DEEDS]
+    workers = [each.path for each in trial.script if each.deed in WORKER_DEEDS]
     script = []
-    for line in trial.script:
+    for action in trial.script:
         at = number.randint(1, 32) / 4
-        if line.deed in WORKER_DEEDS:
-            script.append(Line(at, number.choice(workers), number.choice(WORKER_DEEDS)))
+        if action.deed in WORKER_DEEDS:
+            script.append(ScriptedAction(at, number.choice(workers), number.choice(WORKER_DEEDS)))
         else:
-            script.append(replace(line, at=at))
-    script.sort(key=lambda line: line.at)
+            script.append(replace(action, at=at))
+    script.sort(key=lambda each: each.at)
     search = number.choice(SEARCHES), number.getrandbits(20)
     return replace(trial, script=tuple(script), schedule=Schedule(), search=search, seed=number.getrandbits(20))
 

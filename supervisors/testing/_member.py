@@ -108,7 +108,7 @@ class ModelChild:
     """The start under way is one of those that go one after another."""
     restarting: bool = False
     """The start under way is a restart, not a first start."""
-    guest: bool = False
+    by_request: bool = False
     """A request, not the group restart under way, started it."""
     closed: bool = False
     """Its cell is closed."""

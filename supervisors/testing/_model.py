@@ -195,7 +195,7 @@ class SupervisorModel:
             self.disagree(26, f"incarnation {last + 1}", seen)
         member.incarnation = incarnation
         member.in_line = member.want in (Want.FIRST, Want.GROUP) and member.request is None
-        member.guest = self.group is not None and member.request is not None
+        member.by_request = self.group is not None and member.request is not None
         member.want, member.fresh, member.at_rest, member.closed = Want.RUN, False, ("stopped",), False
         member.start_at = self.now
         member.doubt = False
@@ -538,7 +538,7 @@ class SupervisorModel:
         if not any(each.want is Want.GROUP or each.in_line or each.to_stop for each in self.members.values()):
             self.group = None
             for each in self.members.values():
-                each.guest = False
+                each.by_request = False
 
     def _answer(self, member: ModelChild, outcome: str) -> None:
         """The request that waits for the start of this child has its answer."""
@@ -588,7 +588,7 @@ class SupervisorModel:
                 sure = each.position >= origin and each.request is None
                 self.group.dues[each.id] = each.due if sure else AT_ONCE.maybe(each.due)
             live = each.life in (Life.STARTING, Life.UP) and not each.to_end
-            if each.position >= origin and live and not (attempt and each.guest):
+            if each.position >= origin and live and not (attempt and each.by_request):
                 self._take_along(each)
 
     def _doubt_the_update(self, member: ModelChild) -> None:
