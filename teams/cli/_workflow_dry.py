@@ -1,4 +1,4 @@
-"""A dry run: the real course of a workflow over stubs. Nothing is dispatched, nothing is stored.
+"""A dry run: a whole workflow over stubs. Nothing is dispatched, nothing is stored.
 
 In place of what a step does there is a stub: it returns what it was given for the step, else the input of the step.
 Conditions, references, loops and maps are those of the workflow, played by an engine whose store is in memory.

@@ -26,12 +26,12 @@ PHASES: Mapping[PhaseName, int] = {
 
 
 @dataclass(frozen=True, slots=True)
-class AgentSeats:
+class AgentCapacity:
     """A member, a role or a capability of the team."""
 
     capabilities: tuple[str, ...]
-    seats: int
-    """How many tasks it does at once: the seats of its members that are up."""
+    capacity: int
+    """How many tasks it does at once: the capacity of its members that are up."""
     reserved: int
     """How many of them are in use."""
 
@@ -40,24 +40,24 @@ class AgentSeats:
 class TeamSituation:
     """The team as it was when it was asked."""
 
-    agents: Mapping[str, AgentSeats]
+    agents: Mapping[str, AgentCapacity]
     """By the names that work can be given to: members and roles."""
-    capabilities: Mapping[str, AgentSeats]
+    capabilities: Mapping[str, AgentCapacity]
     missing: tuple[str, ...]
     """The wanted capabilities that no member has."""
-    seats: int
+    capacity: int
     """Of all members that are up."""
     reserved: int
 
     @property
     def free(self) -> int:
-        """How many seats are free."""
-        return max(0, self.seats - self.reserved)
+        """How many more tasks it can do at once."""
+        return max(0, self.capacity - self.reserved)
 
     @property
     def load(self) -> float:
-        """Which part of the seats is in use, from 0 to 1."""
-        return min(1.0, self.reserved / self.seats) if self.seats else 1.0
+        """Which part of the capacity is in use, from 0 to 1."""
+        return min(1.0, self.reserved / self.capacity) if self.capacity else 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,16 +126,16 @@ class OrchestrationPlan:
     estimated_total_time: float
     """One task after another."""
     estimated_parallel_time: float
-    """Each task as soon as it can, with seats for all."""
+    """Each task as soon as it can, with capacity for all."""
     estimated_scheduled_time: float
-    """Each task as soon as it can and a seat is free."""
+    """Each task as soon as it can and its agent has free capacity."""
     p50: float
     p90: float
     risks: tuple[PlanRisk, ...]
     rounds: int
     """How often the planner was asked."""
-    seats: Mapping[str, int]
-    """Those of the agents of the tasks."""
+    capacity: Mapping[str, int]
+    """That of the agents of the tasks."""
     limits: Mapping[str, float]
     """By task: when half of its slack is gone, in seconds from the begin of the execution."""
 
@@ -172,7 +172,7 @@ class QualityPrediction:
         return math.sqrt(rate * (1 - rate) / (self.scored + 3))
 
 
-AdjustmentReason = Literal["late", "seat_lost", "low_quality"]
+AdjustmentReason = Literal["late", "capacity_lost", "low_quality"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -186,8 +186,8 @@ class Adjustment:
     """How the tasks that have not begun run from now on."""
     gates: tuple[str, ...] = ()
     """Tasks whose results must pass from now on: they are done again while their scores are low."""
-    seats: Mapping[str, int] = field(default_factory=dict)
-    """Those that the agents of what is left have."""
+    capacity: Mapping[str, int] = field(default_factory=dict)
+    """That of the agents of what is left."""
     limits: Mapping[str, float] = field(default_factory=dict)
     """By task: when half of its slack is gone, in seconds from the begin of the execution."""
 

@@ -46,11 +46,11 @@ from teams.workflows._language.refs import MISSING, SKIPPED
 from teams.workflows._quality.domain import QUALITY, Scores
 from teams.workflows._quality.scoring import DECISION, DECISIONS, Quality
 from teams.workflows._run.continuing import ContinueAsNew
-from teams.workflows._run.course import GraphCourse
 from teams.workflows._run.detached import starting
 from teams.workflows._run.execution import CHOICE, ExecutionChoice, choice_of
 from teams.workflows._run.hidden import NOTE, note_of, signals_in
 from teams.workflows._run.keeper import DurableKeeper, checked
+from teams.workflows._run.step_order import StepOrder
 from teams.workflows._run.values import adapter, write
 from teams.workflows.errors import (
     AgentMissing,
@@ -201,13 +201,13 @@ class _Player:
         key = run.key(CHOICE)
         if keeper is not None and (known := keeper.noted(key)) is not None:
             return ExecutionChoice(**known)
-        choice = run.kept(CHOICE, lambda: choice_of(self._workflow, run.seats))
+        choice = run.kept(CHOICE, lambda: choice_of(self._workflow, run.capacity))
         if keeper is None or keeper.note_once("routed", key, asdict(choice)):
             run.emit(ExecutionChosen("", 0.0, "", choice.execution, choice.reason, choice.detail))
         return choice
 
     async def _waves(self, execution: ChosenExecution) -> None:
-        course = GraphCourse(self._graph, execution, self._workflow.parallel_threshold)
+        order = StepOrder(self._graph, execution, self._workflow.parallel_threshold)
         ended: asyncio.Queue[str] = asyncio.Queue()
         tasks: dict[str, asyncio.Task[object]] = {}
 
@@ -226,8 +226,8 @@ class _Player:
                 self._begun(id)
                 tasks[id] = asyncio.ensure_future(do(id))
 
-        self._begin_more = lambda: begin(course.edit(self._graph, tasks, self._results))
-        begin(course.begin())
+        self._begin_more = lambda: begin(order.edit(self._graph, tasks, self._results))
+        begin(order.begin())
         try:
             while tasks:
                 id = await ended.get()
@@ -235,9 +235,9 @@ class _Player:
                 await asyncio.wait([task])
                 del tasks[id]
                 self._ended(id, task.result())
-                level = course.level
-                begin(course.ended(id))
-                if level and (course.level > level or not tasks):
+                level = order.level
+                begin(order.ended(id))
+                if level and (order.level > level or not tasks):
                     self._run.emit(LevelDone("", 0.0, "", level, self._graph.levels[level - 1]))
             self._over()
         finally:
