@@ -190,7 +190,7 @@ def test_a_group_may_wait_for_a_first_start_before_it_that_is_tried_again() -> N
 
 
 def test_a_child_requested_twice_while_a_group_waits_is_started_once() -> None:
-    """Guards rule 17: what stood in line for its first start stood there still when it was asked for again."""
+    """Guards rule 17: a child that waited for its first start waited still when it was asked for again."""
     tree = supervisor("root", child("a", ScriptedActor, backoff=constant(4.0)), strategy="rest_for_one")
     script = (
         ScriptedAction(1.0, "root/a", "crash"),
