@@ -207,7 +207,7 @@ def restarted(place: Place, sizes: Sizes) -> dict[str, float]:
 
 
 def parked(place: Place, sizes: Sizes) -> dict[str, float]:
-    """What this process grows by when its store has runs that are parked, over an engine whose store is empty. The rows
+    """The growth of this process when its store has runs that are parked, over an engine whose store is empty. The rows
     are written as an engine writes them, by the store itself.
     """
 

@@ -61,7 +61,7 @@ def _less(child: Child, now: float, reason: ExitReason, less: Callable[[int], in
 
 @dataclass(frozen=True, slots=True)
 class Policy:
-    """What makes failures forgotten, and the options of the child and of its supervisor."""
+    """The rule that forgets failures, and the options of the child and of its supervisor."""
 
     name: str
     down: Down = DOWN
@@ -82,7 +82,7 @@ POLICIES = (
 
 
 class Broken(Exception):
-    """What a call that fails raises."""
+    """The exception of a call that fails."""
 
 
 @dataclass(slots=True)

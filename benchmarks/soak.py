@@ -38,7 +38,7 @@ MINUTES = 10.0
 
 Clock = Callable[[], float]
 Kind = tuple[type[BaseException], object]
-"""What tells one failure from another: its type, and the rule where it has one."""
+"""The identity of a failure: its type, and the rule where it has one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +52,7 @@ class Options:
 
 @dataclass
 class Tally:
-    """What a campaign has done."""
+    """The figures of a campaign."""
 
     seed: int
     trials: int = 0
@@ -60,7 +60,7 @@ class Tally:
     slowest: float = 0.0
     """Seconds of the longest trial."""
     judged: Counter[str] = field(default_factory=Counter)
-    """What the model has compared, by kind."""
+    """How often the model has compared, by kind."""
     silent: Counter[str] = field(default_factory=Counter)
     """Supervisors that the model stopped judging, by the reason."""
     fired: Counter[str] = field(default_factory=Counter)
@@ -204,7 +204,7 @@ def _smallest(trial: Trial, error: BaseException) -> Finding:
 
 
 def summary(tally: Tally) -> str:
-    """What was shown, and what was not."""
+    """The figures, and the faults that never fired, as text."""
     lines = [tally.line(), "judged: " + _counted(tally.judged), "faults fired: " + _counted(tally.fired)]
     lines += [f"given up judging a supervisor: {_counted(tally.silent)}"] if tally.silent else []
     lines += [f"warning: never fired: {', '.join(tally.never_fired)}"] if tally.never_fired else []

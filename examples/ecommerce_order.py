@@ -32,7 +32,7 @@ TITLES: dict[Mode, str] = {"sequential": "sequential", "ready": "parallel"}
 
 
 async def planner(order: dict[str, Any]) -> dict[str, Any]:
-    """What is to be paid, and how many parcels there are."""
+    """The total to pay, and the number of parcels."""
     await asyncio.sleep(3)
     total = sum(PRICES[name] * count for name, count in order["items"].items())
     return {"total": total, "parcels": sum(order["items"].values())}
@@ -44,7 +44,7 @@ async def payment(asked: dict[str, Any]) -> str:
 
 
 async def inventory(asked: dict[str, Any]) -> dict[str, int]:
-    """What is left in the store."""
+    """The stock that is left."""
     await asyncio.sleep(4)
     return {name: 10 - count for name, count in asked["items"].items()}
 

@@ -62,7 +62,7 @@ class Function:
 
 @dataclass(frozen=True, slots=True)
 class Metrics:
-    """What the audit knows of one file."""
+    """The metrics of one file."""
 
     lines: int
     functions: tuple[Function, ...]
@@ -150,7 +150,7 @@ def in_one_line(error: BaseException | None, width: int = 100) -> str:
 
 @dataclass
 class AuditResults:
-    """What became of each file. Counted by path, so that a file that arrives twice is still one file."""
+    """The outcome of each file. Counted by path, so that a file that arrives twice is still one file."""
 
     found: int | None = None
     audited: dict[str, Metrics] = field(default_factory=dict[str, Metrics])

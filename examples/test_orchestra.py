@@ -26,7 +26,7 @@ ROOT = Path(__file__).resolve().parent.parent
 
 
 class Played(NamedTuple):
-    """What a command did."""
+    """The outcome of a command."""
 
     player: str
     code: int

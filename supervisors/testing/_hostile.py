@@ -225,7 +225,7 @@ class Played:
 
     steps: int = 0
     raised: Counter[str] = field(default_factory=Counter)
-    """What the messages had raised, by exception."""
+    """How many messages raised, by exception."""
     fired: Counter[str] = field(default_factory=Counter)
     """Faults that fired, by their place where they have one."""
 

@@ -64,7 +64,7 @@ class RunContext:
 
     @property
     def keeper(self) -> Keeper | None:
-        """What writes the run down; None: the run is forgotten with its process."""
+        """The keeper that writes the run down; None: the run is forgotten with its process."""
         return self._record.keeper
 
     @property
@@ -504,7 +504,7 @@ class RunContext:
 
     @property
     def _view(self) -> TeamView | None:
-        """What the coordinator has published; None: it has terminated."""
+        """The view that the coordinator has published; None: it has terminated."""
         view = self._coordinator.view()
         return view if isinstance(view, TeamView) else None
 

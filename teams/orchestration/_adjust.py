@@ -227,7 +227,7 @@ def adjusted(
 
 
 def _rest(flow: Workflow, left: Collection[str]) -> Workflow:
-    """What is left, without conditions and inputs."""
+    """The rest of the workflow, without conditions and inputs."""
     keep = set(left)
     nodes = tuple(
         replace(

@@ -58,7 +58,7 @@ LOOK = 1.0
 
 @dataclass(frozen=True)
 class Conductor:
-    """What an orchestrator is made of."""
+    """The parts of an orchestrator."""
 
     name: str
     team: str
@@ -100,7 +100,7 @@ class Analysis(_Phase):
 
 
 def situation_of(slots: Iterable[SlotInfo], wanted: Iterable[str] = ()) -> TeamSituation:
-    """What the slots of a team say. Of a member that is being restarted the capacity does not count."""
+    """The situation of a team, by its slots. Of a member that is being restarted the capacity does not count."""
     agents: dict[str, list[SlotInfo]] = {}
     able: dict[str, list[SlotInfo]] = {}
     staying = [each for each in slots if not each.leaving]

@@ -1,4 +1,4 @@
-"""What the phases of an orchestration find out. Every value is written down with its phase.
+"""The results of the phases of an orchestration. Every value is written down with its phase.
 
 Annotations are types here and not strings: pydantic reads them, and the facade is the module of these classes.
 """
@@ -62,7 +62,7 @@ class TeamSituation:
 
 @dataclass(frozen=True, slots=True)
 class PlanRequest:
-    """What a planner is asked. It answers `{"tasks": [...]}`, as a mapping or as JSON. Each task is a mapping with
+    """The question to a planner. It answers `{"tasks": [...]}`, as a mapping or as JSON. Each task is a mapping with
     `id`, `agent` and other keys of a task in a file. A draft with faults comes back as a `Revision` with the faults.
     """
 
@@ -101,7 +101,7 @@ class PlannedTask:
 
 @dataclass(frozen=True, slots=True)
 class PlanRisk:
-    """What may make a run longer or fail: a `Risk` of its plan, or a capability that the team does not have."""
+    """A risk: a `Risk` of the plan, or a capability that the team does not have. It may make a run longer or fail."""
 
     task: str | None
     """None: it is of the whole plan."""
@@ -203,7 +203,7 @@ class ExecutionOutcome:
 
 @dataclass(frozen=True, slots=True)
 class Synthesized:
-    """What came of the tasks."""
+    """The result of the tasks."""
 
     result: Any
     """Of the aggregator; without one, the results of the last tasks by id."""
@@ -215,7 +215,7 @@ class Synthesized:
 
 @dataclass(frozen=True, slots=True)
 class TaskInsight:
-    """What a task took, beside what was planned."""
+    """The figures of a task, beside the planned ones."""
 
     task: str
     agent: str
@@ -234,7 +234,7 @@ class TaskInsight:
 
 @dataclass(frozen=True, slots=True)
 class Insights:
-    """What a run has shown. The next run of the orchestrator learns its durations, failures and scores."""
+    """The insights of a run. The next run of the orchestrator learns its durations, failures and scores."""
 
     tasks: tuple[TaskInsight, ...]
     estimated_time: float

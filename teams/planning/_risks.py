@@ -37,7 +37,7 @@ FEWEST = 5
 
 @dataclass(frozen=True, slots=True)
 class Risk:
-    """What may make a run longer or fail."""
+    """A risk: it may make a run longer or fail."""
 
     step: str
     kind: RiskKind

@@ -75,7 +75,7 @@ class Query(NamedTuple):
 
 
 class _Opened:
-    """What outlives the incarnations."""
+    """The state that outlives the incarnations."""
 
     def __init__(self) -> None:
         self.memory: MemoryRunStore | None = None
@@ -300,7 +300,7 @@ def put(journal: ActorRef[Any], unit: Unit, reply: ReplyTo) -> None:
 
 
 async def written(journal: ActorRef[Any], unit: Unit) -> Result:
-    """What the store says of a unit, as soon as it is written. On the loop thread."""
+    """The answer of the store to a unit, as soon as it is written. On the loop thread."""
     told: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
     put(journal, unit, told)
     result: Result = await told

@@ -245,7 +245,7 @@ class _Player:
             await end_all(tasks.values())
 
     def _previous(self, node: Node) -> object:
-        """What a step of a chain gets: the result before it. Where it takes none, some may still be under way."""
+        """The input of a step of a chain: the result before it. Where it takes none, some may still be under way."""
         if node.id in self._graph.takers:
             for place in range(self._graph.places[node.id] - 1, -1, -1):
                 found = self._results[self._graph.nodes[place].id]
@@ -401,7 +401,7 @@ class _Player:
             revision = Revision(self._input_of(node, env, default), scores, result, number)
 
     async def _decision(self, part: str, scores: Scores, person: str | None) -> str:
-        """What a person decides about a low score."""
+        """The decision of a person about a low score."""
         keeper, name = self._needs_engine(part), f"{part}/{DECISION}"
         low = "".join(f", {each} {scores.scores.get(each, 'missing')}" for each in (*scores.low, *scores.missing))
         whole = f"{scores.domain} of {self._run.key(part)} is {scores.score:g} of {scores.threshold:g}"

@@ -62,7 +62,7 @@ class Piece:
     """Whether its effects are "at_most_once": it is not tried again, either."""
 
     def __repr__(self) -> str:
-        """What differs from the defaults."""
+        """The options that differ from the defaults."""
         given = [
             f"{each.name}={getattr(self, each.name)!r}"
             for each in fields(self)[1:]

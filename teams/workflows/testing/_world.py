@@ -33,7 +33,7 @@ from teams.workflows.testing._sketch import LAST_INPUT, Ledger, Sketch
 
 EngineDeed = Literal["start", "say", "cancel", "cancel_now", "pause", "resume", "edit"]
 SAID = 7
-"""What a signal carries."""
+"""The value of a signal."""
 ANSWER = "yes"
 MOST = 3
 """Runs that are awake at once in an engine."""
@@ -45,7 +45,7 @@ WITHIN = 200.0
 
 @dataclass(frozen=True, slots=True)
 class EngineAction:
-    """What a caller does at this time, by way of this engine, with the run of this number."""
+    """The action of a caller at this time, by way of this engine, on the run of this number."""
 
     at: float
     deed: EngineDeed
@@ -72,7 +72,7 @@ class Heard:
 
 @dataclass(frozen=True, slots=True)
 class WorldOutcome:
-    """What became of a world."""
+    """The outcome of a world."""
 
     tables: Tables
     rows: dict[int, RunRow]
