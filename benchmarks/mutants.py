@@ -68,8 +68,8 @@ class Outcome:
     name: str
     rule: int
     by: str | None
-    """The first failure: the disagreement with the model and its rule, another oracle, an exception, or a hang. `None`: it
-    survived.
+    """The first failure: the disagreement with the model and its rule, another oracle, an exception, or a hang. `None`:
+    it survived.
     """
     trial: int
     """The number of the trial that showed it."""

@@ -71,7 +71,7 @@ if not TYPE_CHECKING:
                 "supervisors.testing._errors",
                 "supervisors.testing._hostile",
                 "supervisors.testing._hostile_worlds",
-                "supervisors.testing._puppet",
+                "supervisors.testing._scripted_actor",
                 "supervisors.testing._reference",
                 "supervisors.testing._strategies",
                 "supervisors.testing._trial",

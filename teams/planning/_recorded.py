@@ -21,8 +21,8 @@ def recorded_in(store: Store, workflow: Workflow) -> RecordedRuns:
 
 
 def recorded_by(workflow: Workflow, runs: Iterable[Iterable[JournalEntry]]) -> RecordedRuns:
-    """The record of these runs, oldest first. The duration of a step goes from the begin of its first attempt to the end
-    of its last part, with the waits between attempts.
+    """The record of these runs, oldest first. The duration of a step goes from the begin of its first attempt to the
+    end of its last part, with the waits between attempts.
     """
     steps: dict[str, list[float]] = defaultdict(list)
     failures: dict[str, tuple[int, int]] = {}

@@ -415,8 +415,8 @@ def status_of(
     now: int | None = None,
     hidden: Hidden | None = None,
 ) -> RunStatus:
-    """The status of a run, by its rows. With the graph of its workflow and the time in UTC microseconds, also how long it
-    will take. `hidden` is what it does not show; None: it shows everything.
+    """The status of a run, by its rows. With the graph of its workflow and the time in UTC microseconds, also how long
+    it will take. `hidden` is what it does not show; None: it shows everything.
     """
     body = row.result
     if hidden is not None:

@@ -1,5 +1,5 @@
-"""The operations on schedules, as functions over an open store, in its thread. An engine need not be up: what they write
-is found by those that are.
+"""The operations on schedules, as functions over an open store, in its thread. An engine need not be up: what they
+write is found by those that are.
 """
 
 from __future__ import annotations

@@ -32,8 +32,8 @@ class Transaction:
 
 
 class StepTransaction(NamedTuple):
-    """A callable for the store, inside the transaction of the unit, in its thread. It may be called again: then the store
-    has taken back all that the earlier calls wrote.
+    """A callable for the store, inside the transaction of the unit, in its thread. It may be called again: then the
+    store has taken back all that the earlier calls wrote.
     """
 
     entry: JournalEntry
