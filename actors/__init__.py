@@ -36,8 +36,8 @@ if TYPE_CHECKING:
     from actors._observe.sinks import LogSink
     from actors._runtime.quarantine import Quarantine, QuarantinedMessage, RetryOutcome
     from actors._runtime.runtime import Runtime
-    from actors._state_machine.course import EventTimeout, NamedTimeout, StateTimeout
     from actors._state_machine.definition import MachineState, during, entering
+    from actors._state_machine.execution import EventTimeout, NamedTimeout, StateTimeout
     from actors._state_machine.machine import StateMachine
     from actors.errors import (
         ActorCrashed,
@@ -274,7 +274,7 @@ if not TYPE_CHECKING:
             "actors._observe.sinks": ["LogSink"],
             "actors._runtime.quarantine": ["Quarantine", "QuarantinedMessage", "RetryOutcome"],
             "actors._runtime.runtime": ["Runtime"],
-            "actors._state_machine.course": ["EventTimeout", "NamedTimeout", "StateTimeout"],
+            "actors._state_machine.execution": ["EventTimeout", "NamedTimeout", "StateTimeout"],
             "actors._state_machine.definition": ["MachineState", "during", "entering"],
             "actors._state_machine.machine": ["StateMachine"],
             "actors.errors": [

@@ -1,4 +1,4 @@
-"""What the subjects of `benchmarks.workflows` share: where they store, how much they do, and their figures."""
+"""The common parts of the subjects of `benchmarks.workflows`: where they store, how much they do, and their figures."""
 
 from __future__ import annotations
 

@@ -50,7 +50,7 @@ def _opened(place: Place) -> Callable[[], Any] | str:
 
 @asynccontextmanager
 async def _engine(place: Place, runs: int, *parts: Any) -> AsyncIterator[Any]:
-    spec = engine("bench", *parts, store=_opened(place), max_concurrent_workflows=runs)
+    spec = engine("measured", *parts, store=_opened(place), max_concurrent_workflows=runs)
     async with start(spec, log=False) as eng:
         yield eng
 
@@ -207,7 +207,7 @@ def restarted(place: Place, sizes: Sizes) -> dict[str, float]:
 
 
 def parked(place: Place, sizes: Sizes) -> dict[str, float]:
-    """What this process grows by when its store has runs that are parked, over an engine whose store is empty. The rows
+    """The growth of this process when its store has runs that are parked, over an engine whose store is empty. The rows
     are written as an engine writes them, by the store itself.
     """
 

@@ -31,19 +31,19 @@ async def _act(value: object) -> object:
 
 def _chosen(route: Route) -> Callable[[int], float]:
     def row(size: int) -> float:
-        roster = Roster((), lambda seat: True, TeamView(lambda: (0, 0)))
-        for seat in roster.add(member("w", _act, role="r", count=size), 1):
-            roster.joined(seat, seat)  # type: ignore[arg-type]
+        roster = Roster((), lambda slot: True, TeamView(lambda: (0, 0)))
+        for slot in roster.add(member("w", _act, role="r", count=size), 1):
+            roster.joined(slot, slot)  # type: ignore[arg-type]
         target, random = pool("r", route), Random(1)
 
         def choose(key: int) -> None:
             if route != "least_loaded":
                 roster.routed(target, key, random)
                 return
-            seat: Slot | None = roster.free("r")
-            assert seat is not None
-            roster.reserve(seat, None)
-            roster.release(seat, None)
+            slot: Slot | None = roster.free("r")
+            assert slot is not None
+            roster.reserve(slot, None)
+            roster.release(slot, None)
 
         choose(0)
         gc.collect()

@@ -1,4 +1,4 @@
-"""What the measured functions share: rates, quantiles of spans, and the memory of this process."""
+"""The common parts of the measured functions: rates, quantiles of spans, and the memory of this process."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What came of one measurement, and the line of JSON in which a child reports it."""
+"""The outcome of one measurement, and the line of JSON in which a child reports it."""
 
 from __future__ import annotations
 

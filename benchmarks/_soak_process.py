@@ -105,7 +105,7 @@ class SoakProcess:
         self._process.start()
         writer.close()
         self.lines: TextIO = os.fdopen(os.dup(reader.fileno()), encoding="utf-8")
-        """What it says."""
+        """Its output."""
         reader.close()
 
     def __enter__(self) -> Self:

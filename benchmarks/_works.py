@@ -1,4 +1,4 @@
-"""What is measured: the works, their metrics, and the peer each is compared to."""
+"""The measurements: the works, their metrics, and the peer each is compared to."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 Figures = Mapping[str, float]
-"""What one measurement found, by metric key."""
+"""The figures of one measurement, by metric key."""
 
 Measure = Callable[[int], Figures]
 """Does a work the given number of times and says what it found."""

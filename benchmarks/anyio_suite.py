@@ -54,13 +54,13 @@ KNOWN: Mapping[str, str] = {
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What came of the suite: the names of the tests."""
+    """The outcome of the suite: the names of the tests."""
 
     passed: tuple[str, ...]
     skipped: tuple[str, ...]
     failed: tuple[str, ...]
     output: str
-    """What pytest printed."""
+    """The output of pytest."""
 
     @property
     def unexpected(self) -> list[str]:

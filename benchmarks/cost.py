@@ -62,7 +62,7 @@ _IMPORTS = 5
 
 @dataclass(frozen=True, slots=True)
 class Cost:
-    """What one operation of a flow costs. `instructions` is None without valgrind; only the import has `seconds`."""
+    """The cost of one operation of a flow. `instructions` is None without valgrind; only the import has `seconds`."""
 
     calls: float
     alone: int
@@ -193,7 +193,9 @@ class _Callgrind:
 
 
 def dearer(costs: Mapping[str, Cost], kept: Mapping[str, object], here: str) -> list[str]:
-    """What got dearer than the ceilings allow, one line each. Instructions: only on the build they were kept for."""
+    """The flows that got dearer than the ceilings allow, one line each. Instructions: only on the build they were
+    kept for.
+    """
     flows = kept["flows"]
     assert isinstance(flows, Mapping)
     keys = ["calls", "alone", "files"]
@@ -256,7 +258,7 @@ def report(costs: Mapping[str, Cost]) -> str:
 
 
 def document(costs: Mapping[str, Cost]) -> dict[str, object]:
-    """What `--json` and `--keep` write."""
+    """The content of `--json` and `--keep`."""
     return {"build": build(), "flows": {name: asdict(cost) for name, cost in costs.items()}}
 
 

@@ -61,7 +61,7 @@ def _less(child: Child, now: float, reason: ExitReason, less: Callable[[int], in
 
 @dataclass(frozen=True, slots=True)
 class Policy:
-    """What makes failures forgotten, and the options of the child and of its supervisor."""
+    """The rule that forgets failures, and the options of the child and of its supervisor."""
 
     name: str
     down: Down = DOWN
@@ -82,12 +82,12 @@ POLICIES = (
 
 
 class Broken(Exception):
-    """What a call that fails raises."""
+    """The exception of a call that fails."""
 
 
 @dataclass(slots=True)
-class Course:
-    """What came of one run."""
+class RunResult:
+    """The figures of one run."""
 
     calls: int = 0
     served: int = 0
@@ -106,15 +106,15 @@ Fails = Callable[[int, float], bool]
 class Worker(Actor):
     """Serves a call, or crashes by it."""
 
-    def __init__(self, course: Course, fails: Fails, restarts_fail: bool) -> None:
-        self.course = course
+    def __init__(self, result: RunResult, fails: Fails, restarts_fail: bool) -> None:
+        self.result = result
         self.fails = fails
         self.restarts_fail = restarts_fail
 
     def on_start(self) -> None:
         """Count the restart."""
-        self.course.restarts = self.incarnation - 1
-        if self.course.restarts and self.restarts_fail:
+        self.result.restarts = self.incarnation - 1
+        if self.result.restarts and self.restarts_fail:
             raise Broken
 
     def on_receive(self, message: Any) -> None:
@@ -122,10 +122,10 @@ class Worker(Actor):
         number, sent = message
         now = self.runtime.now()
         if self.fails(number, now):
-            self.course.failed += 1
+            self.result.failed += 1
             raise Broken
-        self.course.served += 1
-        self.course.waited += now - sent
+        self.result.served += 1
+        self.result.waited += now - sent
 
 
 def run(
@@ -137,20 +137,20 @@ def run(
     limited: bool = True,
     restarts_fail: bool = False,
     **options: Any,
-) -> Course:
+) -> RunResult:
     """One worker, called for that long or until its supervisor gives up, which it never does unless `limited`."""
-    course = Course()
+    result = RunResult()
     budget = policy.budget if limited else {"max_restarts": None}
-    worker = child("worker", Worker, args=(course, fails, restarts_fail), **policy.child, **options)
+    worker = child("worker", Worker, args=(result, fails, restarts_fail), **policy.child, **options)
     with patch.object(Child, "down", policy.down), simulation(seed=seed) as sim:
         root = sim.start(supervisor("root", worker, **budget))
         ref = root.child("worker")
         while sim.now < seconds and root.is_alive():
-            ref.tell((course.calls, sim.now))
-            course.calls += 1
+            ref.tell((result.calls, sim.now))
+            result.calls += 1
             sim.advance(EVERY)
-        course.gave_up = None if root.is_alive() else sim.now
-    return course
+        result.gave_up = None if root.is_alive() else sim.now
+    return result
 
 
 def independent(percent: float, seed: int) -> Fails:
@@ -189,19 +189,19 @@ def rates(seeds: int, seconds: float) -> Iterator[Sequence[str]]:
     yield "fails", "failures are forgotten, budget", "served of those that can be", "mean wait", "restarts", "gave up"
     for percent in RATES:
         for policy in POLICIES:
-            courses = [run(policy, MINUTE, independent(percent, n), n, limited=False) for n in range(seeds)]
+            results = [run(policy, MINUTE, independent(percent, n), n, limited=False) for n in range(seeds)]
             good = [
-                sum(not independent(percent, n)(k, 0.0) for k in range(each.calls)) for n, each in enumerate(courses)
+                sum(not independent(percent, n)(k, 0.0) for k in range(each.calls)) for n, each in enumerate(results)
             ]
             limited = [run(policy, seconds, independent(percent, n), n) for n in range(seeds)]
-            served = fmean(each.served for each in courses)
-            waits = [each.waited / each.served for each in courses if each.served]
+            served = fmean(each.served for each in results)
+            waits = [each.waited / each.served for each in results if each.served]
             yield (
                 f"{percent} %",
                 policy.name,
                 f"{served:.0f} of {fmean(good):.0f}",
                 f"{fmean(waits):.3f} s" if waits else "-",
-                f"{fmean(each.restarts for each in courses):.0f}",
+                f"{fmean(each.restarts for each in results):.0f}",
                 _ends(limited, seconds),
             )
 
@@ -217,14 +217,14 @@ def kinds(seeds: int) -> Iterator[Sequence[str]]:
     )
     for name, seconds, fails, options in situations:
         for policy in POLICIES:
-            courses = [run(policy, seconds, fails, seed, **options) for seed in range(seeds)]
+            results = [run(policy, seconds, fails, seed, **options) for seed in range(seeds)]
             yield (
                 name,
                 policy.name,
-                f"{fmean(each.served for each in courses):.0f} of {seconds / EVERY:.0f}",
-                f"{fmean(each.failed for each in courses):.0f}",
-                f"{fmean(each.restarts for each in courses):.0f}",
-                _ends(courses, seconds),
+                f"{fmean(each.served for each in results):.0f} of {seconds / EVERY:.0f}",
+                f"{fmean(each.failed for each in results):.0f}",
+                f"{fmean(each.restarts for each in results):.0f}",
+                _ends(results, seconds),
             )
 
 
@@ -240,12 +240,12 @@ def limits(seeds: int, seconds: float) -> Iterator[Sequence[str]]:
         yield (str(limit), *row, _ends(down, 3 * MINUTE), _ends(loop, 10 * MINUTE))
 
 
-def _ends(courses: Sequence[Course], seconds: float) -> str:
+def _ends(results: Sequence[RunResult], seconds: float) -> str:
     """How many gave up, and when on average."""
-    ends = [each.gave_up for each in courses if each.gave_up is not None]
+    ends = [each.gave_up for each in results if each.gave_up is not None]
     if not ends:
         return f"never in {_span(seconds)}"
-    share = "" if len(ends) == len(courses) else f"{len(ends)} of {len(courses)} "
+    share = "" if len(ends) == len(results) else f"{len(ends)} of {len(results)} "
     return f"{share}after {_span(fmean(ends))}"
 
 

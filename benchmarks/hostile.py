@@ -27,7 +27,7 @@ EVERY = 10.0
 
 Clock = Callable[[], float]
 Kind = tuple[type[BaseException], object]
-"""What tells one failure from another: its type, and the promise that was broken where it has one."""
+"""The identity of a failure: its type, and the promise that was broken where it has one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +40,7 @@ class Options:
 
 @dataclass
 class Tally:
-    """What a campaign has done."""
+    """The figures of a campaign."""
 
     seed: int
     schedules: int = 0
@@ -59,7 +59,7 @@ class Tally:
         )
 
     def summary(self) -> str:
-        """What was shown."""
+        """The figures, as text."""
         parts = (("raised", self.raised), ("faults fired", self.fired))
         return "\n".join([self.line(), *(f"{name}: {_counted(counter)}" for name, counter in parts)])
 

@@ -163,7 +163,7 @@ def figures(commit: Callable[[], int], seconds: float) -> str:
 
 
 def bytes_of_a_run(folder: Path) -> float:
-    """What a run of ten steps takes in an SQLite file, with `began` and `done` of each."""
+    """The size of a run of ten steps in an SQLite file, with `began` and `done` of each."""
     store = open_store(f"sqlite:///{folder}/size.db", durability="process")
     path = folder / "size.db"
     epoch = store.register("benchmark", os.getpid(), 3600)

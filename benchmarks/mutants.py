@@ -63,13 +63,13 @@ class Options:
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What became of one mutant."""
+    """The outcome of one mutant."""
 
     name: str
     rule: int
     by: str | None
-    """What killed it: the disagreement with the model and its rule, another oracle, an exception, or a hang. `None`: it
-    survived.
+    """The first failure: the disagreement with the model and its rule, another oracle, an exception, or a hang. `None`:
+    it survived.
     """
     trial: int
     """The number of the trial that showed it."""

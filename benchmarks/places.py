@@ -1,4 +1,4 @@
-"""What a process of its own costs, beside `multiprocessing`, `concurrent.futures` and xoscar in the same run.
+"""The cost of a process of its own, beside `multiprocessing`, `concurrent.futures` and xoscar in the same run.
 
     python -m benchmarks.places [--rounds N]
 

@@ -21,7 +21,7 @@ from teams.workflows import do, workflow
 from tests.teams.planning.networks import problem_of, shortest
 
 NEAR = 1.03
-"""What counts as near the optimum."""
+"""The factor that counts as near the optimum."""
 
 
 def small(count: int, seed: int) -> tuple[int, int, float]:

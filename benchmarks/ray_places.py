@@ -1,4 +1,4 @@
-"""What an actor on a node of Ray costs, beside Ray's own actors in the same run and cluster.
+"""The cost of an actor on a node of Ray, beside Ray's own actors in the same run and cluster.
 
     python -m benchmarks.ray_places [--rounds N]
 

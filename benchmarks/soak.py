@@ -24,7 +24,7 @@ from types import FrameType
 from hypothesis import HealthCheck, Phase, given, seed, settings
 
 from actors.testing import Schedule
-from supervisors.testing import Line, Trial, trials
+from supervisors.testing import ScriptedAction, Trial, trials
 from supervisors.testing._reduce import reduced
 from supervisors.testing._strategies import FAULT_KINDS, SEARCHES, WORKER_DEEDS
 
@@ -38,7 +38,7 @@ MINUTES = 10.0
 
 Clock = Callable[[], float]
 Kind = tuple[type[BaseException], object]
-"""What tells one failure from another: its type, and the rule where it has one."""
+"""The identity of a failure: its type, and the rule where it has one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +52,7 @@ class Options:
 
 @dataclass
 class Tally:
-    """What a campaign has done."""
+    """The figures of a campaign."""
 
     seed: int
     trials: int = 0
@@ -60,7 +60,7 @@ class Tally:
     slowest: float = 0.0
     """Seconds of the longest trial."""
     judged: Counter[str] = field(default_factory=Counter)
-    """What the model has compared, by kind."""
+    """How often the model has compared, by kind."""
     silent: Counter[str] = field(default_factory=Counter)
     """Supervisors that the model stopped judging, by the reason."""
     fired: Counter[str] = field(default_factory=Counter)
@@ -143,15 +143,15 @@ def endless(start: int) -> Iterator[Trial]:
 
 def varied(trial: Trial, number: random.Random) -> Trial:
     """The same tree, with other deeds at other times in another order."""
-    workers = [line.path for line in trial.script if line.deed in WORKER_DEEDS]
+    workers = [each.path for each in trial.script if each.deed in WORKER_DEEDS]
     script = []
-    for line in trial.script:
+    for action in trial.script:
         at = number.randint(1, 32) / 4
-        if line.deed in WORKER_DEEDS:
-            script.append(Line(at, number.choice(workers), number.choice(WORKER_DEEDS)))
+        if action.deed in WORKER_DEEDS:
+            script.append(ScriptedAction(at, number.choice(workers), number.choice(WORKER_DEEDS)))
         else:
-            script.append(replace(line, at=at))
-    script.sort(key=lambda line: line.at)
+            script.append(replace(action, at=at))
+    script.sort(key=lambda each: each.at)
     search = number.choice(SEARCHES), number.getrandbits(20)
     return replace(trial, script=tuple(script), schedule=Schedule(), search=search, seed=number.getrandbits(20))
 
@@ -204,7 +204,7 @@ def _smallest(trial: Trial, error: BaseException) -> Finding:
 
 
 def summary(tally: Tally) -> str:
-    """What was shown, and what was not."""
+    """The figures, and the faults that never fired, as text."""
     lines = [tally.line(), "judged: " + _counted(tally.judged), "faults fired: " + _counted(tally.fired)]
     lines += [f"given up judging a supervisor: {_counted(tally.silent)}"] if tally.silent else []
     lines += [f"warning: never fired: {', '.join(tally.never_fired)}"] if tally.never_fired else []

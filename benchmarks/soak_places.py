@@ -74,7 +74,7 @@ def compute(number: int) -> int:
 
 
 class Account:
-    """What was sent, and what became of it."""
+    """The messages that were sent, and their outcomes."""
 
     def __init__(self) -> None:
         self.told = 0

@@ -43,13 +43,13 @@ def beside(url: str) -> Iterator[Connection]:
 
 
 def result_of(number: int) -> list[object]:
-    """What a run gives."""
+    """The result of a run."""
     return [[number], [1], [2]]
 
 
 @dataclass
 class Campaign:
-    """What is known, from what the processes printed."""
+    """The state of a campaign, by the output of its processes."""
 
     url: str
     kills: int
@@ -119,7 +119,7 @@ class Campaign:
                 self.faults.append(f"the last process ended with {running.wait()}: {said[-2000:]}")
 
     def judge(self) -> Counter[str]:
-        """What the store holds, run by run."""
+        """The content of the store, run by run."""
         found: Counter[str] = Counter()
         store = open_store(self.url, durability="process")
         ids = set()

@@ -49,7 +49,7 @@ POSTGRES = "postgresql://postgres@127.0.0.1:5432/test"
 
 @dataclass(frozen=True, slots=True)
 class Subject:
-    """What is measured: a module with the function of each work, and where it stores."""
+    """The subject of a measurement: a module with the function of each work, and where it stores."""
 
     name: str
     module: str

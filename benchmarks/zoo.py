@@ -37,7 +37,7 @@ class Options:
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """What came of one entry."""
+    """The outcome of one entry."""
 
     bug: str
     campaigns: int

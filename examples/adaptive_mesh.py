@@ -22,7 +22,7 @@ from teams.protocols import Behaviour, MeshMove, mesh, rest
 from teams.resilience import ResourcePool, Resources, resources
 
 SITE = {f"/{number}": [f"/{2 * number}", f"/{2 * number + 1}"] if number < 15 else [] for number in range(1, 30)}
-"""What links to what."""
+"""The links of each page."""
 CRAWLERS = ("ada", "bob", "cid")
 
 readings = itertools.count(1)

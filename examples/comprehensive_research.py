@@ -21,16 +21,16 @@ from teams.workflows import EngineRef, RunFailure, engine, workflow_from
 
 SOURCES = Path(supervisors.__file__).parent
 WORDS = 30
-"""What the reviewer lets pass, at most."""
+"""The most words that the reviewer accepts."""
 KINDS: dict[str, type[ast.AST]] = {"errors": ast.ClassDef, "functions": ast.FunctionDef}
-"""What is looked for, by the category of a query."""
+"""The definitions to look for, by the category of a query."""
 
 
 # Agents: functions that get a mapping, and return what JSON can say
 
 
 def classify(asked: dict[str, str]) -> dict[str, str]:
-    """What a query is about: the first category that it names."""
+    """The category of a query: the first one that it names."""
     words = re.findall(r"\w+", asked["request"].lower())
     category = next((each for each in words if each in KINDS), "functions")
     say(f"classified as {category}")

@@ -44,7 +44,7 @@ async def payment(asked: dict[str, Any]) -> str:
 
 
 async def inventory(asked: dict[str, Any]) -> dict[str, int]:
-    """What is left in the store."""
+    """The stock that is left."""
     await asyncio.sleep(4)
     return {name: 10 - count for name, count in asked["items"].items()}
 

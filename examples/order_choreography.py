@@ -44,7 +44,7 @@ def once(event: Event, account: str, amount: int) -> None:
 
 
 def order_of(event: Event) -> Order:
-    """What the event is about."""
+    """The order in the event."""
     assert isinstance(event.payload, Order)
     return event.payload
 
@@ -101,7 +101,7 @@ order = choreography(
 
 
 def balance(outcomes: list[ChainOutcome]) -> str:
-    """What came of it; the books balance, or the example fails."""
+    """The outcome; the books balance, or the example fails."""
     ended = Counter(outcome.status for outcome in outcomes)
     wanted = sum(each.pieces for each in ORDERS if each.to != "moon")
     assert books == Counter(reserved=wanted, paid=wanted * 10, shipped=wanted), dict(books)

@@ -78,7 +78,7 @@ def true(page: Page) -> Approved | Rejected:
 
 
 def bind(pages: list[object]) -> str:
-    """What came of it."""
+    """The summary of the pages."""
     written = [page for page in pages if isinstance(page, Page)]
     lines = sum(len(page.text.splitlines()) for page in written)
     return f"{len(written)} of {len(FILES)} pages approved, {lines} lines; not approved: {len(pages) - len(written)}"

@@ -62,7 +62,7 @@ class Function:
 
 @dataclass(frozen=True, slots=True)
 class Metrics:
-    """What the audit knows of one file."""
+    """The metrics of one file."""
 
     lines: int
     functions: tuple[Function, ...]
@@ -145,12 +145,12 @@ def in_one_line(error: BaseException | None, width: int = 100) -> str:
     return text if len(text) <= width else f"{text[: width - 3]}..."
 
 
-# The books
+# The results
 
 
 @dataclass
-class Books:
-    """What became of each file. Counted by path, so that a file that arrives twice is still one file."""
+class AuditResults:
+    """The outcome of each file. Counted by path, so that a file that arrives twice is still one file."""
 
     found: int | None = None
     audited: dict[str, Metrics] = field(default_factory=dict[str, Metrics])
@@ -187,18 +187,18 @@ class Report:
         return self.found == self.audited + len(self.quarantined)
 
 
-def report_on(books: Books, root: str, top: int, seconds: float) -> Report:
-    """The report on finished books."""
-    functions = [(path, function) for path, metrics in books.audited.items() for function in metrics.functions]
-    complexities = [(path, metrics.complexity) for path, metrics in books.audited.items()]
+def report_on(results: AuditResults, root: str, top: int, seconds: float) -> Report:
+    """The report on finished results."""
+    functions = [(path, function) for path, metrics in results.audited.items() for function in metrics.functions]
+    complexities = [(path, metrics.complexity) for path, metrics in results.audited.items()]
     return Report(
         root,
-        books.found or 0,
-        len(books.audited),
-        dict(sorted(books.quarantined.items())),
-        sum(metrics.lines for metrics in books.audited.values()),
+        results.found or 0,
+        len(results.audited),
+        dict(sorted(results.quarantined.items())),
+        sum(metrics.lines for metrics in results.audited.values()),
         len(functions),
-        books.crashes,
+        results.crashes,
         tuple(heapq.nsmallest(top, functions, key=lambda each: (-each[1].lines, each[0], each[1].line))),
         tuple(heapq.nsmallest(top, complexities, key=lambda each: (-each[1], each[0]))),
         round(seconds, 2),
@@ -273,7 +273,7 @@ class Tick:
     """Time to show progress."""
 
 
-class GetBooks:
+class GetResults:
     """How far is it?"""
 
 
@@ -349,14 +349,14 @@ class Meter(Worker):
 
 
 class Collector(Actor):
-    """Keeps the books.
+    """Keeps the results.
 
     Its mailbox has no bound: the runtime's events come through it, and those cannot wait. What it holds is
     small.
     """
 
     def on_start(self) -> None:
-        self.books = Books()
+        self.results = AuditResults()
         self.subscription = self.subscribe(Quarantined, Redelivered, DeadLetter)
 
     def on_stop(self) -> None:
@@ -364,23 +364,23 @@ class Collector(Actor):
 
     @handles
     def found(self, found: Found) -> None:
-        self.books.found = found.count
+        self.results.found = found.count
         self.look()
 
     @handles
     def audited(self, audited: Audited) -> None:
-        self.books.audited[audited.path] = audited.metrics
+        self.results.audited[audited.path] = audited.metrics
         self.look()
 
     @handles
     def redelivered(self, event: Redelivered) -> None:
-        self.books.crashes += 1
+        self.results.crashes += 1
 
     @handles
     def quarantined(self, event: Quarantined) -> None:
-        self.books.crashes += 1
+        self.results.crashes += 1
         if isinstance(event.message, Work):
-            self.books.quarantined[event.message.path] = in_one_line(event.error)
+            self.results.quarantined[event.message.path] = in_one_line(event.error)
             self.look()
 
     @handles
@@ -390,17 +390,17 @@ class Collector(Actor):
         Only what waited in a mailbox that is closed is left out, for then the whole audit is being stopped.
         """
         if isinstance(event.message, Work) and event.reason != "closed":
-            self.books.quarantined[event.message.path] = f"lost ({event.reason}) in {event.path}"
+            self.results.quarantined[event.message.path] = f"lost ({event.reason}) in {event.path}"
             self.look()
 
     @handles
-    def get_books(self, _: GetBooks) -> Books:
-        return self.books
+    def get_results(self, _: GetResults) -> AuditResults:
+        return self.results
 
     def look(self) -> None:
         reporter = self.runtime.whereis("reporter")
-        if self.books.done and reporter is not None:
-            reporter.tell(self.books)
+        if self.results.done and reporter is not None:
+            reporter.tell(self.results)
 
 
 class Reporter(Actor):
@@ -432,11 +432,11 @@ class Reporter(Actor):
     async def tick(self, _: Tick) -> None:
         collector = self.runtime.whereis("collector")
         if collector is not None:
-            say(progress_of(await collector.call(GetBooks())), sys.stderr)
+            say(progress_of(await collector.call(GetResults())), sys.stderr)
 
     @handles
-    def report(self, books: Books) -> None:
-        report = report_on(books, str(self.root), self.top, self.runtime.now() - self.began)
+    def report(self, results: AuditResults) -> None:
+        report = report_on(results, str(self.root), self.top, self.runtime.now() - self.began)
         for line in lines_of(report):
             say(line, sys.stdout)
         if self.json_file is not None:
@@ -446,10 +446,10 @@ class Reporter(Actor):
         self.stop()
 
 
-def progress_of(books: Books) -> str:
+def progress_of(results: AuditResults) -> str:
     """One line on how far it is."""
-    audited = f"{len(books.audited)}{'' if books.found is None else f' of {books.found}'} files audited"
-    return f"{audited}, {len(books.quarantined)} quarantined, {books.crashes} crashes"
+    audited = f"{len(results.audited)}{'' if results.found is None else f' of {results.found}'} files audited"
+    return f"{audited}, {len(results.quarantined)} quarantined, {results.crashes} crashes"
 
 
 def say(line: str, stream: TextIO) -> None:
@@ -488,7 +488,7 @@ def audit(root: Path, *, workers: int, top: int, json_file: Path | None, narrate
         pool("parsers", Parser),
         pool("readers", Reader, root=root),
         child("finder", Finder, args={"root": root}, restart="transient"),
-        # Without its books or its list the audit would be wrong, so one crash of those is the end.
+        # Without its results or its list the audit would be wrong, so one crash of those is the end.
         max_restarts=0,
         auto_shutdown="any_significant",
     )

@@ -11,7 +11,7 @@ WORDS = {"refund": "billing", "charged": "billing", "invoice": "billing", "broke
 
 
 class Category(TypedDict):
-    """What a message is about."""
+    """The category of a message."""
 
     category: str
     message: str
@@ -25,7 +25,7 @@ def classify(asked: dict[str, str]) -> Category:
 
 
 def process(asked: Category) -> dict[str, str]:
-    """What is done about it."""
+    """The work of the desk of that category."""
     return {"result": f"{asked['category']} desk: {asked['message']}", "reference": f"T-{len(asked['message']):04}"}
 
 
@@ -39,5 +39,5 @@ def respond(asked: dict[str, object]) -> str:
 
 
 def apologise(done: dict[str, object]) -> str:
-    """What undoes an answer that has been sent."""
+    """The undo of an answer that has been sent."""
     return f"Sorry, please ignore: {done['result']}"

@@ -21,7 +21,7 @@ LIMIT = 500
 
 
 class Ticket(NamedTuple):
-    """What a customer wants."""
+    """The request of a customer."""
 
     number: int
     subject: str
@@ -29,7 +29,7 @@ class Ticket(NamedTuple):
 
 
 class Reply(NamedTuple):
-    """What became of a ticket."""
+    """The outcome of a ticket."""
 
     ticket: int
     by: str
@@ -77,7 +77,7 @@ async def tech(ticket: Ticket, context: Context) -> Reply:
 
 
 def summary(replies: list[Reply]) -> str:
-    """What the desk has done; it adds up, or the example fails."""
+    """The work of the desk; it adds up, or the example fails."""
     answered = sorted(reply.ticket for reply in replies)
     assert answered == [ticket.number for ticket in TICKETS], "every ticket has exactly one answer"
     by = Counter(reply.by for reply in replies)

@@ -14,7 +14,7 @@ from teams import Context
 
 
 class Unavailable(Exception):
-    """What a service says that cannot answer just now."""
+    """The exception of a service that cannot answer just now."""
 
 
 def scout(folder: str) -> list[str]:
@@ -41,7 +41,7 @@ def find_empty(files: list[str]) -> list[str]:
 
 
 class Found(TypedDict):
-    """What the branches of the analysis are called in the file."""
+    """The names of the branches of the analysis in the file."""
 
     lines: int
     longest: str

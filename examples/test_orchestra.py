@@ -26,14 +26,14 @@ ROOT = Path(__file__).resolve().parent.parent
 
 
 class Played(NamedTuple):
-    """What a command did."""
+    """The outcome of a command."""
 
     player: str
     code: int
     said: str
 
 
-seats = bulkhead(2) | timeout(60.0)
+limits = bulkhead(2) | timeout(60.0)
 """At most two processes at a time, none for longer than a minute."""
 
 
@@ -116,7 +116,7 @@ tree = team(
     role("analysis"),
     member("environment", environment, role="preparation"),
     member("configuration", configuration, role="preparation"),
-    *(member(each.__name__, each, role="execution", through=seats, backoff=constant(0.05)) for each in players),
+    *(member(each.__name__, each, role="execution", through=limits, backoff=constant(0.05)) for each in players),
     member("analysis", analysis, role="analysis"),
     goal=goal(
         sequential(

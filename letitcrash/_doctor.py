@@ -105,7 +105,7 @@ def _owners() -> Iterator[DoctorLine]:
 
 
 def _requirements() -> Iterator[DoctorLine]:
-    """What the distribution needs, and what each extra adds."""
+    """The requirements of the distribution, and those that each extra adds."""
     try:
         required = metadata.requires(NAME) or []
     except metadata.PackageNotFoundError:

@@ -24,7 +24,7 @@ _HOME = Path(__file__).parents[1]
 
 
 class Found(NamedTuple):
-    """What an import of one name finds."""
+    """The result of an import of one name."""
 
     name: str
     where: str | None

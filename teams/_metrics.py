@@ -2,7 +2,7 @@
 
 | what the documents name | metric, with `letitcrash_team_` before it |
 |---|---|
-| utilisation | `busy_seconds_total` by member, over `seats` |
+| utilisation | `busy_seconds_total` by member, over `capacity` |
 | waiting time | `waiting_seconds` (histogram) |
 | throughput, failure rate | `work_total` by outcome, `runs_total` by outcome |
 | response time | `work_seconds` (histogram) |
@@ -72,7 +72,7 @@ class Health:
     """Pieces of work that wait for a member to be free."""
     members: int
     """Slots whose member runs now."""
-    seats: int
+    slots: int
     """All slots."""
     average_response_time: float | None
     """Seconds from giving work to the team to its end; None: no work has ended yet."""
@@ -112,8 +112,8 @@ class TeamMetrics(EventMetrics):
         "busy_seconds": ("Time members spent in their work, waiting included, in seconds.", ("team", "member")),
     }
     SCRAPED_GAUGES: ClassVar[Descriptions] = {
-        "seats": ("Pieces of work a member may have at once.", ("team", "member")),
-        "seats_reserved": ("Pieces of work that a member has now.", ("team", "member")),
+        "capacity": ("Pieces of work a member may have at once.", ("team", "member")),
+        "capacity_reserved": ("Pieces of work that a member has now.", ("team", "member")),
     }
     BUCKETS = (0.001, 0.01, 0.1, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 300.0)
     """From a function that answers at once to an agent that thinks."""
@@ -212,14 +212,18 @@ class TeamMetrics(EventMetrics):
         return found
 
     def scrape(self) -> dict[str, dict[Labels, float]]:
-        slots: dict[Labels, float] = {}
+        capacity: dict[Labels, float] = {}
         reserved: dict[Labels, float] = {}
         busy: dict[Labels, float] = {}
         now = self._runtime.now()
         for team, view in self._views().items():
             for id, slot in view.slots.items():
                 labels = (team, id)
-                slots[labels], reserved[labels] = slot.capacity, slot.reserved
+                capacity[labels], reserved[labels] = slot.capacity, slot.reserved
                 spent = slot.ref.statistics().seconds if slot.ref is not None else 0.0
                 busy[labels] = spent + slot.working * now - slot.since
-        return {"busy_seconds": self.never_less("busy_seconds", busy), "seats": slots, "seats_reserved": reserved}
+        return {
+            "busy_seconds": self.never_less("busy_seconds", busy),
+            "capacity": capacity,
+            "capacity_reserved": reserved,
+        }

@@ -159,3 +159,62 @@ def test_one_word_has_one_meaning_a_type_is_defined_in_one_module() -> None:
 )
 def test_the_definition_of_a_type_is_found(source: str, name: str | None) -> None:
     assert of_types(source) == ({name} if name is not None else set())
+
+
+METAPHORS = re.compile(r"(?:bench|book|charter|course|errand|guest|puppet|seat)(?:e?s)?|lobby|lobbies")
+"""Words for which this code has the standard ones: slot, capacity, scripted actor, execution, request."""
+AFTER_A_SMALL_LETTER = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
+LINE = re.compile(r"^class Line\b", re.MULTILINE)
+FOLDERS = ("letitcrash", "actors", "supervisors", "teams", "benchmarks", "examples", "docs")
+WRITTEN = [
+    path
+    for pattern in (*(f"{folder}/**/*.{ending}" for folder in FOLDERS for ending in ("py", "md")), "*.md")
+    for path in TESTS.parent.glob(pattern)
+    if "_build" not in path.parts
+]
+"""Product, benchmarks, examples and documentation, with the pages beside them."""
+ORDINARY = {
+    "CHANGELOG.md": {"seats": "a name of an earlier version", "seat": "as that", "puppet": "as that"},
+    "CONTRIBUTING.md": {"bench": "a target of make"},
+    "README.md": {"seat": "one of a theatre, which is sold", "seats": "as that", "book": "what is ordered"},
+    "benchmarks/workflows.py": {"bench": "in the name of a dependency group"},
+    "docs/explanation/durable-runs.md": {"book": "what is sold, and to write a sale down"},
+    "docs/how-to/deploy-workflows.md": {"book": "to book a flight", "seat": "one of a flight", "seats": "as that"},
+    "docs/how-to/types.md": {"guests": "people who are greeted"},
+    "docs/reference/benchmarks.md": {"bench": "a target of make"},
+    "docs/reference/workflows.md": {"book": "what is ordered"},
+    "docs/tutorial/6-find-a-race.md": {"seat": "one of a theatre, which is sold", "seats": "as that"},
+    "examples/order_choreography.py": {"books": "the accounts of a shop"},
+}
+"""Where such a word has its ordinary meaning, and which one."""
+
+
+def metaphors(text: str) -> set[str]:
+    """The words of a text, and of the names in it, that are private metaphors."""
+    words = re.findall(r"[a-z]+", AFTER_A_SMALL_LETTER.sub(" ", text).lower())
+    return {each for each in words if METAPHORS.fullmatch(each)}
+
+
+def test_private_metaphors_stand_only_where_they_are_ordinary_words() -> None:
+    """In names, comments, docstrings, messages and pages. An exception that is not needed any more fails, too."""
+    found = {path.relative_to(TESTS.parent).as_posix(): metaphors(path.read_text(encoding="utf-8")) for path in WRITTEN}
+    assert {file: words for file, words in found.items() if words} == {
+        file: set(reasons) for file, reasons in ORDINARY.items()
+    }
+
+
+@pytest.mark.parametrize(
+    "text", ["FREE_SEATS = 2", "class GraphCourse: ...", "self._be_guest()", "# an Errand", "oneSeat"]
+)
+def test_a_metaphor_is_found_in_names_and_texts(text: str) -> None:
+    assert metaphors(text)
+
+
+@pytest.mark.parametrize("text", ["benchmarks", "recourse", "bookkeeping", "chartered", "facebook"])
+def test_a_longer_word_that_holds_a_metaphor_is_not_one(text: str) -> None:
+    assert not metaphors(text)
+
+
+def test_no_class_is_a_line() -> None:
+    """A line is one of a text, and its class says of which: `TraceLine`. A queue and an action of a script are none."""
+    assert not [path for path in PRODUCT if LINE.search(path.read_text(encoding="utf-8"))]

@@ -38,7 +38,7 @@ class HostOfPlaces(Protocol):
 
 
 class PlacedStart:
-    """What an incarnation in another process begins with."""
+    """The values with which an incarnation in another process begins."""
 
     __slots__ = ("args", "carried", "kwargs")
 

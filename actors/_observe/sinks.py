@@ -217,7 +217,7 @@ class _End:
         """The fate of the message that was being handled."""
         self.then: list[str] = []
         self.decisions: list[LifecycleEvent] = []
-        """What the supervisor decided, in order."""
+        """The decisions of the supervisor, in order."""
 
 
 def _field_value(name: str, value: object) -> FieldValue:

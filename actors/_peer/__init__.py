@@ -1,1 +1,1 @@
-"""What runs in the processes of actors: the zygote, which forks them, and the runtime of one actor."""
+"""The code that runs in the processes of actors: the zygote, which forks them, and the runtime of one actor."""

@@ -1,4 +1,4 @@
-"""What sees the runtime of an actor in its process: each step of the actor, and what it logs."""
+"""The observer of the runtime of an actor in its process: each step of the actor, and what it logs."""
 
 from __future__ import annotations
 

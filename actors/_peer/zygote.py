@@ -31,7 +31,7 @@ LONGEST = 1 << 17
 DESCRIPTORS = 8
 """The most descriptors of a place."""
 _IMPORTED = ("actors._peer.process", "actors._pykka.foreign", "actors._core.placed")
-"""What every place needs."""
+"""The modules that every place needs."""
 F_SETSIG = 10
 """Of Linux; the module `fcntl` of Python 3.11 has no name for it."""
 

@@ -1,4 +1,4 @@
-"""What carries a place: it starts the runtime elsewhere, moves the frames between the two, and tells its end.
+"""The carrier of a place: it starts the runtime elsewhere, moves the frames between the two, and tells its end.
 
 A carrier knows nothing of actors and messages. The place and its peer know nothing of processes and sockets.
 """
@@ -25,7 +25,7 @@ VERSION = f"Python {sys.version.split()[0]} with protocol {PROTOCOL}"
 
 
 class LoopOwner(Protocol):
-    """What has an event loop on which processes are started: the runtime of a program, or a keeper."""
+    """The owner of an event loop on which processes are started: the runtime of a program, or a keeper."""
 
     loop: asyncio.AbstractEventLoop
     context: Context
@@ -54,7 +54,7 @@ class Carrier(Protocol):
     """Carries one incarnation. Everything is called on the loop thread of the program."""
 
     name: str
-    """What it is in words, such as `process 4711`."""
+    """Its description, such as `process 4711`."""
     knows_begun: bool
     """Whether `last_begun` is certain, now that the runtime is gone. Otherwise a later message may have been begun."""
 

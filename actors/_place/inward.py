@@ -41,7 +41,7 @@ class MirroredPlace(Protocol):
 
     @property
     def name(self) -> str:
-        """What it is in words, such as `process 4711`."""
+        """Its description, such as `process 4711`."""
 
     def send(self, *frame: object) -> None:
         """Sends a frame."""

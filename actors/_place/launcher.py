@@ -54,7 +54,7 @@ def start_zygote(control: int, lifeline: int) -> ZygoteProcess:
 
 
 class Launched(Protocol):
-    """What has asked for a process, and is told of it on the loop thread."""
+    """The client that has asked for a process, and is told of it on the loop thread."""
 
     def forked(self, pid: int) -> None:
         """The process runs."""

@@ -1,4 +1,4 @@
-"""What the actors of a place say to others: their messages, questions and orders, and the refs that they know.
+"""The output of the actors of a place: their messages, questions and orders, and the refs that they know.
 
 A process knows another actor by a ref that was sent to it. It is told when an incarnation of that actor ends, so that
 monitors work there.

@@ -66,7 +66,7 @@ class ActorPlace:
         """Whether the actor there ends, by a crash or its own wish, or was told to."""
         self._killed = False
         self._gone: tuple[ExitReason | None, object] | None = None
-        """What was said last there: the reason of the exit, and what was carried over."""
+        """The last report from there: the reason of the exit, and the values that were carried over."""
         self._error: BaseException | None = None
         """How it ended, if it was not told to."""
         self._grace: TimerHandle | None = None
@@ -79,7 +79,7 @@ class ActorPlace:
 
     @property
     def name(self) -> str:
-        """What it is in words, such as `process 4711`."""
+        """Its description, such as `process 4711`."""
         return self._carrier.name
 
     @property
@@ -103,7 +103,7 @@ class ActorPlace:
             raise
 
     def _first_frame(self, start: PlacedStart) -> tuple[object, ...]:
-        """What the runtime over there begins with."""
+        """The values with which the runtime over there begins."""
         cell, kind, runtime = self._cell, self._kind, self._runtime
         body = self.codec.dumps(
             self.path,

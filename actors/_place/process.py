@@ -58,7 +58,7 @@ class ProcessCarriers:
 
 
 def request_of(path: str, kind: PlacedType) -> dict[str, Any]:
-    """What the process of this actor is like, for what forks it."""
+    """The properties of the process of this actor, for the process that forks it."""
     spec = kind.spec
     return {
         "path": path,

@@ -56,7 +56,7 @@ class QuarantinedMessage:
 
 
 class RetryOutcome(NamedTuple):
-    """What became of messages that were to be tried again."""
+    """The outcome of another try of messages."""
 
     sent: tuple[QuarantinedMessage, ...]
     """They are in the mailboxes of their actors."""

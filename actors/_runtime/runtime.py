@@ -173,7 +173,7 @@ class Runtime:
         self._thread: LoopThread | None = None
         self._thread_id = 0
         self._guard: TaskGuard
-        self._guest: asyncio.Task[None] | None = None
+        self._loop_watch: asyncio.Task[None] | None = None
         self._lost: RuntimeLost | None = None
         self._holder = ""
         """The actor whose turn held the loop until the runtime was given up."""
@@ -255,7 +255,7 @@ class Runtime:
         """Starts on the running event loop. Raises `AlreadyEntered` for a second block."""
         self._refuse_again()
         self._begin()
-        self._guest = self.loop.create_task(self._be_guest(), name=f"{self.name}-guest")
+        self._loop_watch = self.loop.create_task(self._watch_loop(), name=f"{self.name}-loop-watch")
         return self
 
     async def __aexit__(
@@ -276,7 +276,7 @@ class Runtime:
             return error.name == self.name
         return error is not None and not isinstance(error, Exception)
 
-    async def _be_guest(self) -> None:
+    async def _watch_loop(self) -> None:
         """Stands for the runtime among the tasks of the user's loop: cancelled, as `asyncio.run` does with what is left
         at its end, or destroyed with the loop, it takes the runtime along.
         """

@@ -59,8 +59,8 @@ from actors._core.clock import check_seconds
 from actors._core.handlers import SYSTEM, Dispatch, HandlerFunction, comes
 from actors._core.messages import Continue, Timed
 from actors._core.possessions import present
-from actors._state_machine.course import Activity, Course, EventTimeout, MachineTimer, NamedTimeout, Only
 from actors._state_machine.definition import MachineState, StateDefinition, define
+from actors._state_machine.execution import Activity, EventTimeout, MachineExecution, MachineTimer, NamedTimeout, Only
 
 
 class StateMachine(Actor):
@@ -71,7 +71,7 @@ class StateMachine(Actor):
     """
 
     # The instance keeps its bookkeeping out of `vars(self)`, which is what `ref.state()` shows.
-    __slots__ = ("_course",)
+    __slots__ = ("_execution",)
 
     states: ClassVar[type[Enum] | Sequence[str] | None] = None
     """The states. `None`: the members of the Enum that `initial` belongs to."""
@@ -80,7 +80,7 @@ class StateMachine(Actor):
     """The state each incarnation begins in."""
 
     _definition: ClassVar[StateDefinition]
-    _course: Course
+    _execution: MachineExecution
 
     def __init_subclass__(cls, **kwargs: object) -> None:
         """Raises `StateMachineDefinitionError` with all that is wrong, unless `initial` is missing."""
@@ -90,7 +90,7 @@ class StateMachine(Actor):
 
     def __new__(cls, *args: Any, **kwargs: Any) -> Self:
         machine = super().__new__(cls)
-        machine._course = Course(machine, cls._definition)
+        machine._execution = MachineExecution(machine, cls._definition)
         return machine
 
     def __init__(self) -> None:
@@ -110,7 +110,7 @@ class StateMachine(Actor):
     @property
     def previous_state(self) -> MachineState | None:
         """The state before the last transition of this incarnation; `None` before the first."""
-        return self._course.previous
+        return self._execution.previous
 
     def goto(self, state: MachineState, *, timeout: float | None = None) -> None:
         """Goes to `state` when the handler has returned, with a state timeout of `timeout` seconds (default: none).
@@ -119,12 +119,12 @@ class StateMachine(Actor):
             UnknownState: the machine has no such state
             TransitionRefused: in an enter action, in the hooks for the end, and while no message is handled
         """
-        course = self._course
-        course.permit("goto", Activity.STARTING, Activity.CONTINUING, Activity.HANDLING)
-        target = course.definition.resolve(state)
+        execution = self._execution
+        execution.permit("goto", Activity.STARTING, Activity.CONTINUING, Activity.HANDLING)
+        target = execution.definition.resolve(state)
         if timeout is not None:
             self.state_timeout(timeout)
-        course.target = target
+        execution.target = target
 
     def postpone(self) -> None:
         """Puts the message being handled aside until the next change of state.
@@ -132,8 +132,8 @@ class StateMachine(Actor):
         Raises:
             TransitionRefused: no message is being handled
         """
-        self._course.permit("postpone", Activity.HANDLING)
-        self._course.postponed = True
+        self._execution.permit("postpone", Activity.HANDLING)
+        self._execution.postponed = True
 
     def state_timeout(self, delay: float | None, message: object = None) -> None:
         """Sends `message` to the machine in `delay` seconds, unless the state changes before. `None` cancels it.
@@ -141,10 +141,10 @@ class StateMachine(Actor):
         The time counts from the end of the handler. The default message is a `StateTimeout`. There is one state
         timeout: a new one replaces it. Raises ValueError unless `delay` >= 0.
         """
-        course = self._course
+        execution = self._execution
         every = (Activity.STARTING, Activity.CONTINUING, Activity.HANDLING, Activity.ENTERING)
-        course.permit("state_timeout", *every)
-        course.wanted = (_checked(delay), message)
+        execution.permit("state_timeout", *every)
+        execution.wanted = (_checked(delay), message)
 
     def event_timeout(self, delay: float | None, message: object = None) -> None:
         """Sends `message` to the machine in `delay` seconds, unless another is handled before. `None` cancels it.
@@ -154,7 +154,7 @@ class StateMachine(Actor):
         """
         present(self, "event_timeout()")
         told = message if message is not None else EventTimeout(self.state)
-        self._course.set(Only.EVENT, _checked(delay), told)
+        self._execution.set(Only.EVENT, _checked(delay), told)
 
     def named_timeout(self, name: str, delay: float | None, message: object = None) -> None:
         """Sends `message` to the machine in `delay` seconds, in any state. `None` cancels the timeout.
@@ -163,7 +163,7 @@ class StateMachine(Actor):
         `delay` >= 0.
         """
         present(self, "named_timeout()")
-        self._course.set(name, _checked(delay), message if message is not None else NamedTimeout(name))
+        self._execution.set(name, _checked(delay), message if message is not None else NamedTimeout(name))
 
     @classmethod
     def _dispatch(cls) -> Dispatch:
@@ -173,26 +173,26 @@ class StateMachine(Actor):
             **SYSTEM,
             Continue: _continue,
             Timed: _timed,
-            ProxyCall: lambda machine, call: machine._course.handle(call, SYSTEM[ProxyCall]),
+            ProxyCall: lambda machine, call: machine._execution.handle(call, SYSTEM[ProxyCall]),
         }
         return Dispatch(table, _event)
 
 
 def _event(machine: Any, message: object) -> object:
-    return machine._course.handle(message)
+    return machine._execution.handle(message)
 
 
 def _continue(machine: Any, message: Continue) -> object:
-    return machine._course.handle(message, SYSTEM[Continue], Activity.CONTINUING)
+    return machine._execution.handle(message, SYSTEM[Continue], Activity.CONTINUING)
 
 
 def _timed(machine: Any, timed: Timed) -> object:
-    course: Course = machine._course
+    execution: MachineExecution = machine._execution
     if not comes(machine, timed):
         return None
     if isinstance(timed.timer, MachineTimer):
-        course.take(timed.timer)
-    return course.handle(timed.message)
+        execution.take(timed.timer)
+    return execution.handle(timed.message)
 
 
 def _checked(delay: float | None) -> float | None:

@@ -14,7 +14,7 @@ from benchmarks._durable import STEPS, Place, Sizes, rates_of
 
 
 class State(TypedDict):
-    """What the nodes pass on."""
+    """The state that the nodes pass on."""
 
     value: int
 

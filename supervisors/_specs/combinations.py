@@ -160,7 +160,7 @@ def _in_one_process(values: Mapping[str, object]) -> list[SpecFault]:
 
 
 def _not_found_there(path: str, values: Mapping[str, object]) -> Iterator[tuple[str, str]]:
-    """What a process cannot have of a supervisor with these values, each with its path."""
+    """The options that a process cannot have of a supervisor with these values, each with its path."""
     for name in ("supervisor_class", "on_failure", "on_give_up"):
         if (problem := sending_fault(values.get(name))) is not None:
             yield path, f"{name}: {problem}"

@@ -1,4 +1,4 @@
-"""What a child runs: an actor, a function, or a context manager that is open as long as its incarnation lives."""
+"""The code of a child: an actor, a function, or a context manager that is open as long as its incarnation lives."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from actors.spi import pykka_fault, shown
 
 
 class StartKind(Enum):
-    """What the `start` of a spec is."""
+    """The kind of the `start` of a spec."""
 
     ACTOR = "an actor class"
     COROUTINE = "a coroutine function"

@@ -189,8 +189,8 @@ def _callback(what: str) -> Callable[..., object] | None:
 
 
 @dataclass(frozen=True, slots=True)
-class HostileLine:
-    """One line of the script: at this time, this is done to the actor at this path."""
+class HostileAction:
+    """One action of the script: at this time, this is done to the actor at this path."""
 
     at: float
     path: str
@@ -225,7 +225,7 @@ class Played:
 
     steps: int = 0
     raised: Counter[str] = field(default_factory=Counter)
-    """What the messages had raised, by exception."""
+    """How many messages raised, by exception."""
     fired: Counter[str] = field(default_factory=Counter)
     """Faults that fired, by their place where they have one."""
 
@@ -235,7 +235,7 @@ class HostileWorld:
     """A tree, what its code and its observers raise, and in which order."""
 
     groups: tuple[HostileGroup, ...] = ()
-    script: tuple[HostileLine, ...] = ()
+    script: tuple[HostileAction, ...] = ()
     observers: tuple[HostileObserver, ...] = ()
     plan: FaultPlan = field(default_factory=FaultPlan)
     schedule: Schedule = field(default_factory=Schedule)
@@ -284,9 +284,9 @@ class HostileWorld:
             run.listen()
             # Not `sim.start`, which waits: a tree that a fault keeps from coming up is one of the cases.
             sim.runtime.spawn_nowait(props_for(self.tree(), sim.runtime, "root"), None, "root")
-            for line in sorted(self.script, key=lambda line: line.at):
-                sim.run(max(line.at, sim.now))
-                run.perform(line)
+            for action in sorted(self.script, key=lambda action: action.at):
+                sim.run(max(action.at, sim.now))
+                run.perform(action)
             sim.run(max(8.0, sim.now))
             run.heal()
             run.judge_living()
@@ -311,11 +311,11 @@ class HostileWorld:
         """Reads a blob of `encode`. Raises `StaleReplay` for a blob that is damaged or of another version."""
         values = unpack(VERSION, blob)
         try:
-            groups, lines, parts, plan, schedule, search, seed = _SHAPE.validate_python(values)
+            groups, actions, parts, plan, schedule, search, seed = _SHAPE.validate_python(values)
             return cls(
                 _GROUPS.validate_python(parts[:groups]),
-                _LINES.validate_python(parts[groups : groups + lines]),
-                _OBSERVERS.validate_python(parts[groups + lines :]),
+                _ACTIONS.validate_python(parts[groups : groups + actions]),
+                _OBSERVERS.validate_python(parts[groups + actions :]),
                 FaultPlan.from_json(plan),
                 Schedule.from_json(schedule),
                 search,
@@ -335,13 +335,13 @@ _SHAPE = TypeAdapter(
     tuple[int, int, list[dict[str, Any]], list[dict[str, Any]], list[dict[str, Any]], tuple[str, int] | None, int]
 )
 _GROUPS = TypeAdapter(tuple[HostileGroup, ...])
-_LINES = TypeAdapter(tuple[HostileLine, ...])
+_ACTIONS = TypeAdapter(tuple[HostileAction, ...])
 _OBSERVERS = TypeAdapter(tuple[HostileObserver, ...])
 
 
 def _shortly(part: object) -> str:
     """A part by what differs from the defaults."""
-    if not isinstance(part, HostileGroup | HostileWorker | HostileLine | HostileObserver):
+    if not isinstance(part, HostileGroup | HostileWorker | HostileAction | HostileObserver):
         return repr(part)
     fields = type(part).__dataclass_fields__
     given = {name: getattr(part, name) for name, each in fields.items() if getattr(part, name) != each.default}
@@ -484,62 +484,64 @@ class _Run:
         self._unheard = len(self._sim.runtime.lifecycle)
         self._sim.runtime.events.subscribe(self._heard.append)
 
-    def perform(self, line: HostileLine) -> None:
-        """Does what the line says, if there is anybody to do it to, and asks how the calm ones are."""
+    def perform(self, action: HostileAction) -> None:
+        """Does what the action says, if there is anybody to do it to, and asks how the calm ones are."""
         for look in self._looks_in:
             self._try("observers", look)
         for name in ("loop", "thread"):
             ref = self._sim.runtime.find(f"root/calm/{name}")
             if ref is not None:
                 self._calm.append(ref.ask("how are you?", block=False, timeout=None))
-        path = f"root/{line.path}"
+        path = f"root/{action.path}"
         ref = self._sim.runtime.find(path)
         above = self._sim.runtime.find(path.rpartition("/")[0])
-        deed = line.deed()
+        deed = action.deed()
         self._deeds.append(weakref.ref(deed))
         try:
-            future = self._do(line, ref, above, deed)
+            future = self._do(action, ref, above, deed)
         except _Endless:
             raise
         except BaseException as error:  # noqa: BLE001 - a sender hears whatever the code in its thread raises
-            self._refuse(line, deed, error)
+            self._refuse(action, deed, error)
         else:
             if isinstance(future, Future):
-                self._futures.append((f"{line.act} {line.path} at {line.at:g}", future))
-            if line.act in CALLS and ref is not None:
-                self._raised[line.exception] += 1
+                self._futures.append((f"{action.act} {action.path} at {action.at:g}", future))
+            if action.act in CALLS and ref is not None:
+                self._raised[action.exception] += 1
 
     def _do(
-        self, line: HostileLine, ref: ActorRef[Any] | None, above: ActorRef[Any] | None, deed: HostileOrder
+        self, action: HostileAction, ref: ActorRef[Any] | None, above: ActorRef[Any] | None, deed: HostileOrder
     ) -> object:
         if isinstance(ref, SupervisorRef):
-            return _ask_group(line, ref, deed)
-        id = line.path.rpartition("/")[2]
-        if line.act in ("terminate_child", "restart_child", "delete_child") and isinstance(above, SupervisorRef):
-            return getattr(above, line.act)(id)
+            return _ask_group(action, ref, deed)
+        id = action.path.rpartition("/")[2]
+        if action.act in ("terminate_child", "restart_child", "delete_child") and isinstance(above, SupervisorRef):
+            return getattr(above, action.act)(id)
         if ref is None:
             return None
-        match line.act:
+        match action.act:
             case "tell":
                 return cast("object", ref.tell(deed))
             case "ask":
                 return ref.ask(deed, block=False, timeout=5.0)
             case "stop" | "stop_now":
-                return ref.stop(block=False, drain=line.act == "stop")
+                return ref.stop(block=False, drain=action.act == "stop")
             case "monitor" | "ended":
-                return getattr(ref, line.act)()
+                return getattr(ref, action.act)()
             case "proxy":
                 return ref.proxy().on_receive(deed)
             case "kill" | "suspend" | "resume":
-                getattr(ref, line.act)()
+                getattr(ref, action.act)()
         return None
 
-    def _refuse(self, line: HostileLine, deed: HostileOrder, error: BaseException) -> None:
+    def _refuse(self, action: HostileAction, deed: HostileOrder, error: BaseException) -> None:
         """A sender heard that its message was not sent. Where the message is a harmless one, the library says why."""
         self._refused.append(deed)
-        harmless = not line.looks and line.rank == "" and line.act != "partition"
+        harmless = not action.looks and action.rank == "" and action.act != "partition"
         if harmless and not isinstance(error, ActorError):
-            self._fail("refused", f"{line.act} {line.path} raised {type(error).__name__} at a sender that did no harm")
+            self._fail(
+                "refused", f"{action.act} {action.path} raised {type(error).__name__} at a sender that did no harm"
+            )
 
     def _look_at_everybody(self) -> None:
         for cell in list(self._sim.runtime.cells.values()):
@@ -648,8 +650,8 @@ class _Nowhere:
         """Nothing to do."""
 
 
-def _ask_group(line: HostileLine, ref: SupervisorRef, deed: HostileOrder) -> object:
-    match line.act:
+def _ask_group(action: HostileAction, ref: SupervisorRef, deed: HostileOrder) -> object:
+    match action.act:
         case "start_child":
             return ref.start_child(HostileWorker("late").spec() if not ref._cell.props.args[0].is_dynamic else ())  # type: ignore[attr-defined]
         case "run":
@@ -657,9 +659,9 @@ def _ask_group(line: HostileLine, ref: SupervisorRef, deed: HostileOrder) -> obj
         case "run_async":
             return ref.run(do_later, deed)
         case "partition":
-            ref.partition(hostile.Hostile(*line.looks, exception=line.exception)).tell(deed)
+            ref.partition(hostile.Hostile(*action.looks, exception=action.exception)).tell(deed)
         case "which_children" | "ledger" | "pause_work" | "resume_work":
-            return getattr(ref, line.act)()
+            return getattr(ref, action.act)()
         case "kill":
             ref.kill()
         case "ask":

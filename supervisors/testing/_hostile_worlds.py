@@ -11,8 +11,8 @@ from actors.testing.spi import FaultPlan, Schedule, faults, fewer_moves, hostile
 from supervisors.testing._hostile import (
     GroupKind,
     HostileAct,
+    HostileAction,
     HostileGroup,
-    HostileLine,
     HostileObserver,
     HostileWorker,
     HostileWorld,
@@ -23,7 +23,7 @@ from supervisors.testing._hostile_cast import CLASSES, RANKS, WAYS
 
 T = TypeVar("T")
 SEARCHES = ("random", "pct3", "pos", "lag", "pct5", "lag2")
-PARTS = (HostileGroup, HostileWorker, HostileLine, HostileObserver)
+PARTS = (HostileGroup, HostileWorker, HostileAction, HostileObserver)
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,11 +67,11 @@ def hostile_world(seed: int, palette: Palette = Palette()) -> HostileWorld:
     on = palette.some(number)
     groups = tuple(_group(number, on, f"g{index}") for index in range(number.randint(1, 2)))
     paths = [path for group in groups for path in _paths(group)]
-    lines = [_line(number, on, paths, groups) for _ in range(number.randint(2, 14))]
+    actions = [_action(number, on, paths, groups) for _ in range(number.randint(2, 14))]
     observers = [_observer(number, on) for _ in range(number.choice((0, 0, 1, 2)) if on.observers else 0)]
     plan = [_fault(number, on, paths) for _ in range(number.choice((0, 0, 1, 2)))]
     search = None if number.random() < 0.3 else (number.choice(SEARCHES), number.getrandbits(16))
-    script = tuple(sorted(lines, key=lambda line: line.at))
+    script = tuple(sorted(actions, key=lambda each: each.at))
     return HostileWorld(groups, script, tuple(observers), FaultPlan(*plan), Schedule(), search, number.getrandbits(16))
 
 
@@ -121,14 +121,14 @@ _TO_A_GROUP = frozenset(
 )
 
 
-def _line(number: random.Random, on: Palette, paths: list[str], groups: Sequence[HostileGroup]) -> HostileLine:
+def _action(number: random.Random, on: Palette, paths: list[str], groups: Sequence[HostileGroup]) -> HostileAction:
     act = number.choice(("tell", "ask")) if number.random() < 0.6 else number.choice(on.acts)
     kinds = {"run": "tasks", "run_async": "tasks", "partition": "partition"}
     fit = [group.id for group in groups if group.kind == kinds.get(act, group.kind)]
     late = [f"{group.id}/late" for group in groups]
     path = number.choice(fit or [groups[0].id] if act in _TO_A_GROUP else [*paths, *paths, *late])
     drawn = [number.choice(on.looks) for _ in range(number.choice((0, 0, 1, 2)))] if on.looks else []
-    return HostileLine(
+    return HostileAction(
         number.randint(4, 32) / 8,
         path,
         act,

@@ -104,11 +104,11 @@ class ModelChild:
     """Its next start may be the first in a cell of its own."""
     late: bool = False
     """It was added when the supervisor was up. Another child may have had its id before."""
-    in_line: bool = False
+    in_order: bool = False
     """The start under way is one of those that go one after another."""
     restarting: bool = False
     """The start under way is a restart, not a first start."""
-    guest: bool = False
+    by_request: bool = False
     """A request, not the group restart under way, started it."""
     closed: bool = False
     """Its cell is closed."""
@@ -125,7 +125,7 @@ class ModelChild:
     def in_turn(self) -> bool:
         """Whether it is one of those that start one after another, and has not come up yet."""
         if self.life is Life.STARTING:
-            return self.in_line
+            return self.in_order
         return self.request is None and self.want in (Want.FIRST, Want.GROUP)
 
     @property

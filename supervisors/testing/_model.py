@@ -194,8 +194,8 @@ class SupervisorModel:
         if incarnation != last + 1 and not unknown:
             self.disagree(26, f"incarnation {last + 1}", seen)
         member.incarnation = incarnation
-        member.in_line = member.want in (Want.FIRST, Want.GROUP) and member.request is None
-        member.guest = self.group is not None and member.request is not None
+        member.in_order = member.want in (Want.FIRST, Want.GROUP) and member.request is None
+        member.by_request = self.group is not None and member.request is not None
         member.want, member.fresh, member.at_rest, member.closed = Want.RUN, False, ("stopped",), False
         member.start_at = self.now
         member.doubt = False
@@ -222,7 +222,7 @@ class SupervisorModel:
             case Want.FIRST if member.request is not None:
                 self._not_before(member.due, seen)
             case Want.FIRST | Want.GROUP:
-                first = self.next_in_line()
+                first = self.next_in_order()
                 if first is not member:
                     who = "none before the stops are done" if first is None else first.id
                     self.disagree(
@@ -231,7 +231,7 @@ class SupervisorModel:
                 self._not_before(self.due_of(member), seen)
 
     def due_of(self, member: ModelChild) -> Span:
-        """When the next start in line may come."""
+        """When the next start in the order may come."""
         if member.want is not Want.GROUP or self.group is None:
             return member.due
         if self.update is None or not self.update.concerns(member):
@@ -260,18 +260,18 @@ class SupervisorModel:
         if self.now < due.earliest - ROUNDING:
             self.disagree(11, f"a delay until {due.earliest:.9g} s", seen)
 
-    def next_in_line(self) -> ModelChild | None:
+    def next_in_order(self) -> ModelChild | None:
         """The child whose turn it is, of those that start one after another; `None` while another starts or has to
         stop first.
         """
-        line = [
+        queue = [
             each for each in self.members.values() if each.want in (Want.FIRST, Want.GROUP) and each.request is None
         ]
-        if not line or any(each.to_stop or each.in_group for each in self.members.values()):
+        if not queue or any(each.to_stop or each.in_group for each in self.members.values()):
             return None
-        if any(each.life is Life.STARTING and each.in_line for each in self.members.values()):
+        if any(each.life is Life.STARTING and each.in_order for each in self.members.values()):
             return None
-        return next((each for each in line if each.life is Life.DOWN), None)
+        return next((each for each in queue if each.life is Life.DOWN), None)
 
     # What is seen: a stop
 
@@ -322,8 +322,8 @@ class SupervisorModel:
         """The child that must stop next in a group restart (rule 6), or for `update_specs` by the old order."""
         if any(each.in_group for each in self.members.values()):
             return None
-        line = list(self.members.values()) if self.update is None else self.update.stops
-        return next((each for each in reversed(line) if each.to_stop), None)
+        order = list(self.members.values()) if self.update is None else self.update.stops
+        return next((each for each in reversed(order) if each.to_stop), None)
 
     # What is seen: a delay
 
@@ -360,7 +360,7 @@ class SupervisorModel:
         member = self._known(id, incarnation)
         if member is not None and member.life is Life.STARTING:
             member.enter(Life.UP, self.now)
-            member.in_line = member.restarting = False
+            member.in_order = member.restarting = False
             if member.to_stop and member.want is Want.FIRST:
                 member.want = Want.GROUP  # the group restart will stop it, although it is up
             self._answer(member, "ok")
@@ -373,7 +373,7 @@ class SupervisorModel:
             return
         told_to_stop = member.life is Life.STOPPING or member.to_end
         member.enter(Life.DOWN, self.now)
-        member.in_line = False
+        member.in_order = False
         self._answer(member, "*")
         if self.mode is not Mode.ENDING and member.want in (Want.GROUP, Want.FIRST):
             return  # a group restart was about to stop it and starts it with the others
@@ -512,7 +512,7 @@ class SupervisorModel:
     def settle_down(self, member: ModelChild, want: Want) -> None:
         """It comes to rest, or is forgotten."""
         member.rest(self.now, want)
-        member.in_line = member.restarting = False
+        member.in_order = member.restarting = False
         for number in member.enders:
             self.asks.allow(number, "ok")
         member.enders.clear()
@@ -535,10 +535,10 @@ class SupervisorModel:
             self.update = None
 
     def _group_may_be_done(self) -> None:
-        if not any(each.want is Want.GROUP or each.in_line or each.to_stop for each in self.members.values()):
+        if not any(each.want is Want.GROUP or each.in_order or each.to_stop for each in self.members.values()):
             self.group = None
             for each in self.members.values():
-                each.guest = False
+                each.by_request = False
 
     def _answer(self, member: ModelChild, outcome: str) -> None:
         """The request that waits for the start of this child has its answer."""
@@ -588,7 +588,7 @@ class SupervisorModel:
                 sure = each.position >= origin and each.request is None
                 self.group.dues[each.id] = each.due if sure else AT_ONCE.maybe(each.due)
             live = each.life in (Life.STARTING, Life.UP) and not each.to_end
-            if each.position >= origin and live and not (attempt and each.guest):
+            if each.position >= origin and live and not (attempt and each.by_request):
                 self._take_along(each)
 
     def _doubt_the_update(self, member: ModelChild) -> None:
@@ -612,7 +612,7 @@ class SupervisorModel:
             member.want = Want.GROUP
         else:
             member.want = Want.FIRST if not member.restarting else Want.GROUP
-        member.in_line = False
+        member.in_order = False
 
     def _charge(self, member: ModelChild) -> bool:
         """Counts a restart; what happens when the budget is spent happens here (rules 8 to 10)."""

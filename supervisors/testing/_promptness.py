@@ -64,7 +64,7 @@ def _going_on(model: SupervisorModel, passed: float) -> Iterator[Overdue]:
     # Whether a group restart waits for a start that was asked for, or whose turn it was, and that it does not stop, is
     # not said: OTP does.
     comes_up = any(
-        each.life is Life.STARTING and (each.request is not None or each.in_line) and not each.to_stop
+        each.life is Life.STARTING and (each.request is not None or each.in_order) and not each.to_stop
         for each in model.members.values()
     )
     if first is not None and not _is_stopping(model) and not comes_up:
@@ -78,7 +78,7 @@ def _going_on(model: SupervisorModel, passed: float) -> Iterator[Overdue]:
                 yield 11, f"{member.id} started again: its delay was over at {member.due.latest:.9g} s"
             elif member.request is not None and not busy and model.due_with_others(member).latest <= passed:
                 yield 23, f"{member.id} started as asked"
-    following = model.next_in_line()
+    following = model.next_in_order()
     # The rules do not say whether a first start that will be tried again waits for a group that waits, too.
     if following is not None and _with_group(model, following).latest <= passed:
         if not _is_stopping(model) and all(each.life is not Life.STARTING for each in model.members.values()):

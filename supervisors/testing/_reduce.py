@@ -30,7 +30,7 @@ SPARE = (
 
 
 def reduced(trial: Trial, fails: Callable[[Trial], bool], most: int = 2000) -> Trial:
-    """The smallest trial found that still fails: no line, fault, move, child or option can be left out of it. What a
+    """The smallest trial found that still fails: no action, fault, move, child or option can be left out of it. What a
     search found is written down as moves first, in runs that are not counted; then tries at most `most` runs.
     """
     runs = 0
@@ -52,10 +52,10 @@ def reduced(trial: Trial, fails: Callable[[Trial], bool], most: int = 2000) -> T
 
 
 def _smaller(trial: Trial) -> Iterator[Trial]:
-    lines = trial.script
+    script = trial.script
     for size in (8, 4, 2, 1):
-        for at in range(0, len(lines) - size + 1, size):
-            yield replace(trial, script=lines[:at] + lines[at + size :])
+        for at in range(0, len(script) - size + 1, size):
+            yield replace(trial, script=script[:at] + script[at + size :])
     for index in range(len(trial.schedule)):
         yield replace(trial, schedule=trial.schedule.without(index))
     for index in range(len(trial.plan)):

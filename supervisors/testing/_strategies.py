@@ -16,8 +16,8 @@ from typing import Any
 from actors.testing.spi import Fault, FaultPlan, Schedule, faults, needs_extra, schedules
 from supervisors._specs.backoff import Backoff, Constant, Exponential, Linear
 from supervisors._specs.spec import ChildSpec, OwnBudget, Spec, SupervisorSpec
-from supervisors.testing._puppet import Puppet
-from supervisors.testing._trial import Deed, Line, Trial
+from supervisors.testing._scripted_actor import ScriptedActor
+from supervisors.testing._trial import Deed, ScriptedAction, Trial
 
 with needs_extra():
     from hypothesis import strategies as st
@@ -82,8 +82,10 @@ ids = st.sampled_from(["a", "b", "c", "d", "e"])
 
 
 @st.composite
-def child_specs(draw: st.DrawFn, id: str | None = None, *, start: Any = Puppet, significant: bool = False) -> ChildSpec:
-    """Workers that a supervisor can have; with `significant`, some that end it. `start`: the class; puppets by
+def child_specs(
+    draw: st.DrawFn, id: str | None = None, *, start: Any = ScriptedActor, significant: bool = False
+) -> ChildSpec:
+    """Workers that a supervisor can have; with `significant`, some that end it. `start`: the class; scripted actors by
     default.
     """
     restart = draw(_restarts(significant))
@@ -91,7 +93,7 @@ def child_specs(draw: st.DrawFn, id: str | None = None, *, start: Any = Puppet, 
         "id": id if id is not None else draw(ids),
         "start": start,
         "restart": restart,
-        "backoff": draw(backoffs(only_healthy=start is Puppet)),
+        "backoff": draw(backoffs(only_healthy=start is ScriptedActor)),
         "significant": significant and restart != "permanent" and draw(st.sampled_from([True, True, False])),
         "shutdown": draw(st.sampled_from([5.0, 5.0, 0.5, "brutal_kill", "infinity"])),
         "start_timeout": draw(st.sampled_from([30.0, 30.0, None, 0.125, 0.75])),
@@ -104,14 +106,16 @@ def child_specs(draw: st.DrawFn, id: str | None = None, *, start: Any = Puppet, 
         values |= own.model_dump()
     else:
         values["on_limit"] = draw(st.sampled_from([None, None, None, "drop"]))
-    if start is Puppet:
+    if start is ScriptedActor:
         values["args"] = draw(_manners(may_hang=values["shutdown"] != "infinity"))
     return ChildSpec(**values)
 
 
 @st.composite
 def _manners(draw: st.DrawFn, *, may_hang: bool) -> dict[str, Any]:
-    """How a puppet starts and stops: mostly well, and a first start mostly succeeds, or few trees would ever run."""
+    """The starts and the stop of a scripted actor: mostly well, and a first start mostly succeeds, or few trees would
+    ever run.
+    """
     given: dict[str, Any] = {}
     manners = ["up", "up", "up", "up", "slow", "fail", "decline"]
     first = draw(st.sampled_from(["up"] * 12 + ["slow", "slow", "fail", "decline"]))
@@ -131,7 +135,7 @@ def supervisor_specs(
     *,
     depth: int = 1,
     width: int = 4,
-    start: Any = Puppet,
+    start: Any = ScriptedActor,
     significant: bool = False,
 ) -> SupervisorSpec:
     """Supervisors of every strategy with up to `width` children, up to `depth` levels of supervisors below."""
@@ -191,7 +195,7 @@ def settings_specs(draw: st.DrawFn, *, dynamic: bool) -> SupervisorSpec:
         "period": draw(st.sampled_from([None, None, 0.5, 2.0, 60.0])),
     }
     if dynamic:
-        template = ChildSpec(id="t", start=Puppet)
+        template = ChildSpec(id="t", start=ScriptedActor)
         values |= {"kind": "dynamic", "strategy": "simple_one_for_one", "template": template}
         return SupervisorSpec(**values, max_children=draw(st.sampled_from([None, 1, 2, 3])))
     return SupervisorSpec(
@@ -201,7 +205,7 @@ def settings_specs(draw: st.DrawFn, *, dynamic: bool) -> SupervisorSpec:
     )
 
 
-def trees(*, depth: int = 2, width: int = 4, start: Any = Puppet) -> st.SearchStrategy[SupervisorSpec]:
+def trees(*, depth: int = 2, width: int = 4, start: Any = ScriptedActor) -> st.SearchStrategy[SupervisorSpec]:
     """Whole trees with the root `root`."""
     return supervisor_specs("root", depth=depth, width=width, start=start)
 
@@ -254,51 +258,56 @@ _soon = st.sampled_from([0.0, 0.25, 0.5, 1.0])
 
 
 @st.composite
-def scripts(draw: st.DrawFn, tree: SupervisorSpec, *, most: int = 18, until: float = 8.0) -> tuple[Line, ...]:
+def scripts(draw: st.DrawFn, tree: SupervisorSpec, *, most: int = 18, until: float = 8.0) -> tuple[ScriptedAction, ...]:
     """The events of a tree: messages, kills, requests to its supervisors."""
     workers = [path for path, spec in places(tree) if not isinstance(spec, SupervisorSpec)]
     supervisors = [(path, spec) for path, spec in places(tree) if isinstance(spec, SupervisorSpec)]
-    lines: list[Line] = []
+    actions: list[ScriptedAction] = []
     for path, spec in supervisors:
         if spec.is_dynamic:
-            lines.extend([Line(0.25, path, "start_child")] * draw(st.integers(0, 3)))
+            actions.extend([ScriptedAction(0.25, path, "start_child")] * draw(st.integers(0, 3)))
     loops: bool = draw(st.booleans())
     if workers and loops:
         # A crash loop, which may end its supervisors.
         worker: str = draw(st.sampled_from(workers))
         step: float = draw(st.sampled_from([0.5, 1.0, 2.0]))
-        lines.extend(Line(0.5 + step * number, worker, "crash") for number in range(draw(st.integers(3, 8))))
+        actions.extend(
+            ScriptedAction(0.5 + step * number, worker, "crash") for number in range(draw(st.integers(3, 8)))
+        )
     moments = st.integers(1, max(1, int(4 * until))).map(lambda quarter: quarter / 4)
     for at in sorted(draw(st.lists(moments, min_size=most // 3, max_size=most))):
         if workers and draw(st.integers(0, 3)) > 0:
             worker, deed = draw(st.sampled_from(workers)), draw(st.sampled_from(WORKER_DEEDS))
-            lines.append(Line(at, worker, deed))
+            actions.append(ScriptedAction(at, worker, deed))
             if deed == "terminate_child":
-                lines.append(Line(at + draw(_soon), worker, draw(st.sampled_from(AFTER_AN_END))))
+                actions.append(ScriptedAction(at + draw(_soon), worker, draw(st.sampled_from(AFTER_AN_END))))
             elif deed == "crash" and draw(st.booleans()):
                 # Another failure while the restart is under way.
-                lines.append(
-                    Line(at + draw(_soon), draw(st.sampled_from(workers)), draw(st.sampled_from(WITH_A_CRASH)))
+                actions.append(
+                    ScriptedAction(
+                        at + draw(_soon), draw(st.sampled_from(workers)), draw(st.sampled_from(WITH_A_CRASH))
+                    )
                 )
             continue
         path, spec = draw(st.sampled_from(supervisors))
         deed = draw(st.sampled_from(SUPERVISOR_DEEDS if path == tree.id else (*SUPERVISOR_DEEDS, "kill")))
         if deed in ("update_settings", "adopt_settings"):
-            lines.append(Line(at, path, deed, draw(settings_specs(dynamic=spec.is_dynamic))))
+            actions.append(ScriptedAction(at, path, deed, draw(settings_specs(dynamic=spec.is_dynamic))))
             below = [worker for worker in workers if worker.startswith(f"{path}/")]
             if below:
                 # What was counted before still counts, and what comes then is judged by the new settings.
                 worker = draw(st.sampled_from(below))
-                lines += [
-                    Line(max(0.25, at + when), worker, "crash") for when in (-draw(_soon), 0.25, 0.25 + draw(_soon))
+                actions += [
+                    ScriptedAction(max(0.25, at + when), worker, "crash")
+                    for when in (-draw(_soon), 0.25, 0.25 + draw(_soon))
                 ]
             continue
         takes_spec = deed == "update_specs" or (deed == "start_child" and not spec.is_dynamic)
         # What hangs while it stops may run already: a new spec must not give it for ever.
         given = child_specs(significant=draw(st.booleans())).filter(lambda given: given.shutdown != "infinity")
         new = draw(given) if takes_spec else None
-        lines.append(Line(at, path, deed, new))
-    return tuple(lines)
+        actions.append(ScriptedAction(at, path, deed, new))
+    return tuple(actions)
 
 
 @st.composite
@@ -355,7 +364,7 @@ def schedules_for(tree: SupervisorSpec, *, most: int = 3) -> st.SearchStrategy[S
 
 @st.composite
 def trials(draw: st.DrawFn, *, depth: int = 2, width: int = 4) -> Trial:
-    """Trees of puppets with a script, a fault plan and a way to choose a schedule."""
+    """Trees of scripted actors with a script, a fault plan and a way to choose a schedule."""
     tree = draw(trees(depth=depth, width=width))
     search = draw(st.sampled_from(SEARCHES))
     # Mostly long enough for everything to come to rest; sometimes the end comes before.

@@ -1,5 +1,5 @@
-"""One run of a tree of puppets under faults and a schedule, judged by the reference model and by every other oracle.
-A value.
+"""One run of a tree of scripted actors under faults and a schedule, judged by the reference model and by every other
+oracle. A value.
 """
 
 from __future__ import annotations
@@ -34,8 +34,8 @@ from supervisors._supervisor.ref import SupervisorRef
 from supervisors.errors import SpecError
 from supervisors.testing._encoding import spec_as_json, spec_from_json
 from supervisors.testing._errors import ReferenceDisagreement
-from supervisors.testing._puppet import Play
 from supervisors.testing._reference import Reference
+from supervisors.testing._scripted_actor import Perform
 
 VERSION = 4
 """Of the blobs; those of version 1 were not of plain values, in those of version 2 `update_specs` put a new child last,
@@ -67,8 +67,8 @@ Deed = Literal[
 
 
 @dataclass(frozen=True, slots=True)
-class Line:
-    """One line of the script: at this time, for the actor at this path (of a pattern, the first match)."""
+class ScriptedAction:
+    """One action of the script: at this time, for the actor at this path (of a pattern, the first match)."""
 
     at: float
     path: str
@@ -86,7 +86,7 @@ class Trial:
     """A tree, what happens to it, and in which order."""
 
     tree: SupervisorSpec
-    script: tuple[Line, ...] = ()
+    script: tuple[ScriptedAction, ...] = ()
     plan: FaultPlan = field(default_factory=FaultPlan)
     schedule: Schedule = field(default_factory=Schedule)
     search: tuple[str, int] | None = None
@@ -120,23 +120,23 @@ class Trial:
     def _play(self, sim: Simulation, reference: Reference) -> None:
         with sim:
             watch(sim, reference)
-            lines = [sim.loop.call_at(line.at, partial(_perform, sim, self.tree, line)) for line in self.script]
+            timers = [sim.loop.call_at(each.at, partial(_perform, sim, self.tree, each)) for each in self.script]
             # Not `sim.start`, which waits: a tree that fails to start, or that tries for ever, is one of the cases.
             sim.runtime.spawn_nowait(props_for(self.tree, sim.runtime, self.tree.id), None, self.tree.id)
             sim.run(max(self.until, sim.now))
             sim.heal()
             sim.advance(self.until)
             reference.finish(sim.now)
-            for line_to_come in lines:
-                line_to_come.cancel()
+            for timer in timers:
+                timer.cancel()
         reference.finish(sim.now)
 
     def encode(self) -> str:
         """A blob that `decode` makes this trial of. Raises `NotEncodable` when the tree holds functions or objects."""
         tree = spec_as_json(self.tree, self.tree.id)
         script = [
-            [line.at, line.path, line.deed, None if line.spec is None else spec_as_json(line.spec, line.path)]
-            for line in self.script
+            [each.at, each.path, each.deed, None if each.spec is None else spec_as_json(each.spec, each.path)]
+            for each in self.script
         ]
         plan, schedule = self.plan.as_json(), self.schedule.as_json()
         return pack(VERSION, tree, script, plan, schedule, self.search, self.seed, self.until)
@@ -150,8 +150,8 @@ class Trial:
         """
         values = unpack(VERSION, blob)
         try:
-            tree, lines, plan, schedule, search, seed, until = _SHAPE.validate_python(values)
-            script = tuple(Line(at, path, deed, _given(deed, spec)) for at, path, deed, spec in lines)
+            tree, actions, plan, schedule, search, seed, until = _SHAPE.validate_python(values)
+            script = tuple(ScriptedAction(at, path, deed, _given(deed, spec)) for at, path, deed, spec in actions)
             return cls(
                 _root(tree), script, FaultPlan.from_json(plan), Schedule.from_json(schedule), search, seed, until
             )
@@ -160,7 +160,7 @@ class Trial:
 
     def described(self) -> str:
         """The whole trial as text for a person."""
-        lines = [*outline(self.tree), "script:", *(f"  {line.at:g} s {line.path} {line.deed}" for line in self.script)]
+        lines = [*outline(self.tree), "script:", *(f"  {each.at:g} s {each.path} {each.deed}" for each in self.script)]
         lines += ["faults:", *(f"  {fault!r}" for fault in self.plan.faults)]
         order = f"search {self.search}" if self.search else repr(self.schedule)
         return "\n".join([*lines, f"{order}, seed {self.seed}, {self.until:g} s"])
@@ -279,38 +279,38 @@ def _changed(spec: Spec, given: SupervisorSpec) -> Spec | None:
         return None
 
 
-def _perform(sim: Simulation, tree: SupervisorSpec, line: Line) -> None:
-    """Carries out the line, if its actor exists."""
-    path = next((path for path in sorted(sim.runtime.cells) if matches(line.path, path)), line.path)
+def _perform(sim: Simulation, tree: SupervisorSpec, action: ScriptedAction) -> None:
+    """Carries out the action, if its actor exists."""
+    path = next((path for path in sorted(sim.runtime.cells) if matches(action.path, path)), action.path)
     ref = sim.runtime.find(path)
     place, _, id = path.rpartition("/")
     above = sim.runtime.find(place) if place else None
-    match line.deed:
+    match action.deed:
         case "work" | "nap" | "crash" | "finish" | "healthy" if ref is not None:
-            ref.tell(Play(line.deed))
+            ref.tell(Perform(action.deed))
         case "ask" if ref is not None:
-            _ignore(ref.ask(Play("nap"), block=False, timeout=1.0))
+            _ignore(ref.ask(Perform("nap"), block=False, timeout=1.0))
         case "stop" if ref is not None:
             ref.stop(block=False)
         case "kill" if ref is not None:
             ref.kill()
         case "start_child" if isinstance(ref, SupervisorRef):
-            _ignore(ref.start_child(line.spec if line.spec is not None else ()))
-        case "update_specs" if isinstance(ref, SupervisorRef) and isinstance(line.spec, ChildSpec):
-            _ignore(ref.update_specs(*_updated(tree, line.path, line.spec)))
-        case "update_settings" if isinstance(ref, SupervisorRef) and isinstance(line.spec, SupervisorSpec):
-            _ignore(ref.update_settings(**settings_of(line.spec)))
-        case "adopt_settings" if isinstance(above, SupervisorRef) and isinstance(line.spec, SupervisorSpec):
-            if specs := _with_settings(tree, line.path, line.spec):
+            _ignore(ref.start_child(action.spec if action.spec is not None else ()))
+        case "update_specs" if isinstance(ref, SupervisorRef) and isinstance(action.spec, ChildSpec):
+            _ignore(ref.update_specs(*_updated(tree, action.path, action.spec)))
+        case "update_settings" if isinstance(ref, SupervisorRef) and isinstance(action.spec, SupervisorSpec):
+            _ignore(ref.update_settings(**settings_of(action.spec)))
+        case "adopt_settings" if isinstance(above, SupervisorRef) and isinstance(action.spec, SupervisorSpec):
+            if specs := _with_settings(tree, action.path, action.spec):
                 _ignore(above.update_specs(*specs))
         case "which_children" | "count_children" if isinstance(ref, SupervisorRef):
-            _ignore(getattr(ref, line.deed)())
+            _ignore(getattr(ref, action.deed)())
         case "start_again" if isinstance(above, SupervisorRef):
-            _ignore(above.start_child(ChildSpec(id=id, start="supervisors.testing:Puppet")))
+            _ignore(above.start_child(ChildSpec(id=id, start="supervisors.testing:ScriptedActor")))
         case "terminate_child" | "restart_child" | "delete_child" | "get_child_spec" if isinstance(
             above, SupervisorRef
         ):
-            _ignore(getattr(above, line.deed)(id))
+            _ignore(getattr(above, action.deed)(id))
 
 
 def _ignore(future: Future[Any]) -> None:

@@ -95,12 +95,12 @@ class Dispatcher:
         self.random = random
 
     def recover(self) -> None:
-        """Takes up what the last dispatcher left: outcomes that it was not told of, timers, and work in line."""
+        """Takes up what the last dispatcher left: outcomes that it was not told of, timers, and work that waits."""
         state = self.state
         for reservation in list(state.reservations):
             if reservation.outcome is not None:
                 self.settled(reservation)
-        state.lines.clear()
+        state.queues.clear()
         for work in list(state.works.values()):
             if work.state != "ended":
                 self.arm(work)
@@ -162,7 +162,7 @@ class Dispatcher:
     # Work goes to a member
 
     def place(self, work: Work) -> None:
-        """Gives the work to a member that is free and up, or puts it in line. Work that waits for a member that is
+        """Gives the work to a member that is free and up, or queues it. Work that waits for a member that is
         being restarted goes to another one of its target, if there is one.
         """
         state = self.state
@@ -181,7 +181,7 @@ class Dispatcher:
     def go_on(self, slot: Slot) -> None:
         """A slot may be free: it gets the most urgent work that it can do, or leaves."""
         state = self.state
-        while state.lines and slot.free and not state.paused and state.halted is None and state.roster.runs(slot):
+        while state.queues and slot.free and not state.paused and state.halted is None and state.roster.runs(slot):
             work = state.next_for(slot)
             if work is None:
                 break

@@ -1,4 +1,4 @@
-"""The promises of a dispatcher: the work under way, its owners, and the waiting line.
+"""The promises of a dispatcher: the work under way, its owners, and the queues of waiting work.
 
 It outlives crashes and kills of the coordinator. Nothing here waits, sends or starts anything.
 """
@@ -13,12 +13,12 @@ from teams._dispatch.view import TeamView
 from teams._dispatch.work import Reservation, Work, WorkState
 from teams._members.target import Can
 
-InLine = tuple[float, int, Work]
-"""One piece of work in line: the most urgent has the least value, and of these the one that came first."""
+QueuedWork = tuple[float, int, Work]
+"""One piece of work that waits: the most urgent has the least value, and of these the one that came first."""
 
 
 class DispatchState:
-    """The roster, the work, and the line of work for each target."""
+    """The roster, the work, and the queue of work for each target."""
 
     def __init__(self) -> None:
         self.roster: Roster
@@ -32,7 +32,7 @@ class DispatchState:
         self.paused = False
         self.halted: str | None = None
         """Why the kill switch was thrown."""
-        self.lines: dict[str | Can, list[InLine]] = {}
+        self.queues: dict[str | Can, list[QueuedWork]] = {}
         """The work that waits, a heap for each target."""
         self._arrivals = 0
         self._working = 0
@@ -66,15 +66,15 @@ class DispatchState:
         work.state = state
 
     def wait(self, work: Work, ageing: float) -> None:
-        """Puts work in line. The longer it has waited, the more its priority counts: one level for every `ageing`
+        """Queues work. The longer it has waited, the more its priority counts: one level for every `ageing`
         seconds. That grows alike for all, so the order of two pieces of work never changes while they wait.
         """
         urgency = work.entered / ageing - work.priority
-        heappush(self.lines.setdefault(work.target, []), (urgency, work.arrival, work))
+        heappush(self.queues.setdefault(work.target, []), (urgency, work.arrival, work))
 
     def next_for(self, slot: Slot) -> Work | None:
-        """Takes the most urgent piece of work that this slot can do out of its line."""
-        best: InLine | None = None
+        """Takes the most urgent piece of work that this slot can do out of its queue."""
+        best: QueuedWork | None = None
         for target in slot.targets:
             head = self._head(target, slot)
             if head is not None and (best is None or head[:2] < best[:2]):
@@ -84,47 +84,47 @@ class DispatchState:
         self._drop(best)
         return best[2]
 
-    def _head(self, target: str | Can, slot: Slot) -> InLine | None:
-        line = self.lines.get(target)
-        if line is None:
+    def _head(self, target: str | Can, slot: Slot) -> QueuedWork | None:
+        queue = self.queues.get(target)
+        if queue is None:
             return None
         aside = []
         found = None
-        while line:
-            entry = line[0]
+        while queue:
+            entry = queue[0]
             work = entry[2]
             if not (work.waits and work.target == target):
-                heappop(line)
+                heappop(queue)
             elif slot.id not in work.barred:
                 found = entry
                 break
             else:
-                aside.append(heappop(line))
+                aside.append(heappop(queue))
         for entry in aside:
-            heappush(line, entry)
-        if not line:
-            del self.lines[target]
+            heappush(queue, entry)
+        if not queue:
+            del self.queues[target]
         return found
 
-    def _drop(self, entry: InLine) -> None:
+    def _drop(self, entry: QueuedWork) -> None:
         target = entry[2].target
-        line = self.lines[target]
-        if line[0] is entry:
-            heappop(line)
+        queue = self.queues[target]
+        if queue[0] is entry:
+            heappop(queue)
         else:
-            line.remove(entry)
-            heapify(line)
-        if not line:
-            del self.lines[target]
+            queue.remove(entry)
+            heapify(queue)
+        if not queue:
+            del self.queues[target]
 
     def stranded(self, targets: Iterable[str | Can] | None = None) -> list[Work]:
         """Work that waits for one of these targets, by default for any, and that no member may have; in the order it
         came.
         """
         found: dict[Work, None] = {}
-        for target in list(self.lines) if targets is None else targets:
+        for target in list(self.queues) if targets is None else targets:
             known = self.roster.knows(target)
-            for _, _, work in self.lines.get(target, ()):
+            for _, _, work in self.queues.get(target, ()):
                 if work.waits and work.target == target and not (known and self.may_be_done(work)):
                     found[work] = None
         return sorted(found, key=lambda work: work.arrival)
@@ -135,14 +135,14 @@ class DispatchState:
         return any(slot.id not in barred for slot in self.roster.able(work.target))
 
     def take_all(self) -> list[Work]:
-        """Takes all that is in line, the most urgent first."""
+        """Takes all that waits, the most urgent first."""
         entries = sorted(
             entry
-            for target, line in self.lines.items()
-            for entry in line
+            for target, queue in self.queues.items()
+            for entry in queue
             if entry[2].waits and entry[2].target == target
         )
-        self.lines.clear()
+        self.queues.clear()
         return [work for _, _, work in entries]
 
     def of_run(self, run: str) -> list[Work]:

@@ -23,7 +23,7 @@ class SlotView(NamedTuple):
     """The sum of the times these began, by the runtime's clock in seconds."""
 
 
-class Seats(NamedTuple):
+class TeamCapacity(NamedTuple):
     """How much the members of a team do at once, and how much of it is in use."""
 
     reserved: int
@@ -31,7 +31,7 @@ class Seats(NamedTuple):
 
     @property
     def load(self) -> float:
-        """Which part is in use, from 0 to 1. Of no seats: 0."""
+        """Which part is in use, from 0 to 1. Without capacity: 0."""
         return self.reserved / self.capacity if self.capacity else 0.0
 
     @property
@@ -75,10 +75,10 @@ class TeamView:
         return tuple(self._able.copy())
 
     @property
-    def seats(self) -> Seats:
-        """The seats of all slots that have a member, as they are now."""
+    def capacity(self) -> TeamCapacity:
+        """The capacity of all slots that have a member, as they are now."""
         slots = [each for each in self.slots.values() if each.ref is not None]
-        return Seats(sum(each.reserved for each in slots), sum(each.capacity for each in slots))
+        return TeamCapacity(sum(each.reserved for each in slots), sum(each.capacity for each in slots))
 
     def knows(self, target: str | Can) -> bool:
         """Whether the team has a member of this id, role or capability."""

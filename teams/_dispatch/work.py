@@ -159,7 +159,7 @@ class Work:
 
     @property
     def waits(self) -> bool:
-        """Whether it waits in line: no member has it, and no timer runs until it is offered again."""
+        """Whether it is queued: no member has it, and no timer runs until it is offered again."""
         return self.reservation is None and self.again is None and self.state in ("waiting", "offered")
 
     @property

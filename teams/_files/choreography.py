@@ -65,8 +65,8 @@ class ChoreographyReader(FormReader):
 
     def member(self, path: str, key: str, value: object) -> object:
         """The id of a member."""
-        if isinstance(value, str) and value not in self._names.seats:
-            self.fault(path, f"{key}: no member {value!r}; {nearest(value, self._names.seats)}")
+        if isinstance(value, str) and value not in self._names.slots:
+            self.fault(path, f"{key}: no member {value!r}; {nearest(value, self._names.slots)}")
         return value
 
 

@@ -13,10 +13,10 @@ from teams.protocols._topics.event import pattern_fault, topic_matcher
 class Names:
     """The names in the file of a team, sound or not, so that one fault does not cause others."""
 
-    seats: frozenset[str]
-    """Single members: of one with a `count`, each by its number."""
+    slots: frozenset[str]
+    """Slots of members: of one with a `count`, each by its number."""
     people: frozenset[str]
-    """Members, their seats, and the roles they play."""
+    """Members, their slots, and the roles they play."""
     capabilities: frozenset[str]
     """The capabilities of members."""
     topics: frozenset[str]
@@ -35,14 +35,14 @@ class Names:
         handlers = [each.get("event_handlers") for each in choreographies]
         topics = {str(topic) for each in handlers if isinstance(each, Mapping) for topic in each}
         declared = {name: each for each in roles if isinstance(name := each.get("name"), str)}
-        seats: set[str] = set()
+        slots: set[str] = set()
         people: set[str] = set()
         can: set[str] = set()
         for each in members:
             id, role, count = each.get("id"), each.get("role"), each.get("count", 1)
             if isinstance(id, str):
                 numbers = range(1, count + 1) if isinstance(count, int) and 1 < count <= MOST else ()
-                seats |= {f"{id}-{number}" for number in numbers} or {id}
+                slots |= {f"{id}-{number}" for number in numbers} or {id}
                 people.add(id)
             subscribes = each.get("subscribes", ())
             topics |= {subscribes} if isinstance(subscribes, str) else set(_texts(subscribes))
@@ -50,7 +50,7 @@ class Names:
                 people.add(role)
                 can |= set(_texts(declared.get(role, {}).get("capabilities")))
             can |= set(_texts(each.get("capabilities")))
-        return cls(frozenset(seats), frozenset(people | seats), frozenset(can), frozenset(topics), frozenset(declared))
+        return cls(frozenset(slots), frozenset(people | slots), frozenset(can), frozenset(topics), frozenset(declared))
 
     def hears(self, topic: str) -> bool:
         """Whether a topic has a subscriber. A wrong pattern matches nothing."""

@@ -1,1 +1,1 @@
-"""What durable runs write down: rows, their encoding, and stores. Knows nothing of runs, teams and actors."""
+"""The journal of durable runs: rows, their encoding, and stores. Knows nothing of runs, teams and actors."""

@@ -1,4 +1,4 @@
-"""What a commit does with each unit. Pure: a store loads what the units concern, asks here, and writes the answer.
+"""The effect of a commit on each unit. Pure: a store loads what the units concern, asks here, and writes the answer.
 
 `Heads` is the part of the store that a batch concerns; deciding changes it, so that each unit sees those before it.
 """
@@ -39,7 +39,7 @@ class Head:
 
 @dataclass(slots=True)
 class Heads:
-    """What the store has of the runs that a batch concerns."""
+    """The state of the runs that a batch concerns, as the store has it."""
 
     runs: dict[str, Head] = field(default_factory=dict)
     known: dict[str, RunRow] = field(default_factory=dict)

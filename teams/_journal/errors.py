@@ -28,7 +28,7 @@ class StoreRefused(JournalError):
     url: str
     """The address of the store, without its password."""
     why: str
-    """What is wrong, and what to do."""
+    """The fault and its remedy."""
 
     def describe(self) -> str:
         return f"store {self.url}: {self.why}"

@@ -97,7 +97,7 @@ def new_run_id(now: int, source: random.Random) -> str:
 
 
 Value: TypeAlias = str | int | float | bytes | None
-"""What a column holds."""
+"""The types of a column."""
 
 UPDATABLE: Final[frozenset[str]] = frozenset(RunRow._fields) - {
     "id",
@@ -205,7 +205,7 @@ class Transact(Protocol):
 
 @dataclass(slots=True)  # one for each step of each run, and a frozen one takes three times as long to make
 class Unit:
-    """What one writer wants written: all of it, or nothing. Not changed once it is given to a store.
+    """The rows that one writer wants written: all of them, or none. Not changed once it is given to a store.
 
     Only a unit with an epoch or with `start` may have entries, updates or taken messages; else `ValueError`.
     """

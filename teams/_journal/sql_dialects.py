@@ -1,4 +1,4 @@
-"""What differs between SQLite and Postgres: how a connection is made, and statements over many rows.
+"""The differences between SQLite and Postgres: how a connection is made, and statements over many rows.
 
 Statements of a commit are texts that are made once for each shape and run by the driver: a commit costs no more
 SQLAlchemy than one call a statement, whatever the number of its rows.
@@ -129,7 +129,7 @@ class Dialect(Protocol):
         ...
 
     def why(self, error: DBAPIError) -> str:
-        """What an error means, and what to do."""
+        """The meaning of an error, and its remedy."""
         ...
 
     def again(self, error: DBAPIError) -> bool:
@@ -480,7 +480,7 @@ def tables_of(connection: Connection) -> set[str]:
 
 
 def revisions_of(connection: Connection) -> list[str]:
-    """What the version table says; one row, in a sound database."""
+    """The content of the version table; one row, in a sound database."""
     return list(connection.exec_driver_sql(f"SELECT version_num FROM {VERSION_TABLE}").scalars())  # noqa: S608
 
 

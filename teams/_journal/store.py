@@ -1,4 +1,4 @@
-"""What a store is. One thread at a time uses it; every call blocks that thread.
+"""The interface of a store. One thread at a time uses it; every call blocks that thread.
 
 Every call except `open` and `close` raises `StoreAway` when the store does not answer; nothing is acknowledged then.
 """

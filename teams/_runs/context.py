@@ -15,7 +15,7 @@ from actors.spi import ActorDeadError, ActorRef, NoProc, sleep
 from teams._dispatch.ask import ask_again
 from teams._dispatch.gather import Gathered, Gathering, GatherPolicy, collect
 from teams._dispatch.messages import CancelWork, GetRoster
-from teams._dispatch.view import Seats, TeamView
+from teams._dispatch.view import TeamCapacity, TeamView
 from teams._dispatch.work import Assign
 from teams._members.results import Outcome
 from teams._members.target import Can, WorkTarget
@@ -64,7 +64,7 @@ class RunContext:
 
     @property
     def keeper(self) -> Keeper | None:
-        """What writes the run down; None: the run is forgotten with its process."""
+        """The keeper that writes the run down; None: the run is forgotten with its process."""
         return self._record.keeper
 
     @property
@@ -491,10 +491,10 @@ class RunContext:
         return found
 
     @property
-    def seats(self) -> Seats:
-        """The seats of the team, as they are now."""
+    def capacity(self) -> TeamCapacity:
+        """The capacity of the team, as it is now."""
         view = self._view
-        return Seats(0, 0) if view is None else view.seats
+        return TeamCapacity(0, 0) if view is None else view.capacity
 
     @property
     def targets(self) -> tuple[str | Can, ...]:
@@ -504,7 +504,7 @@ class RunContext:
 
     @property
     def _view(self) -> TeamView | None:
-        """What the coordinator has published; None: it has terminated."""
+        """The view that the coordinator has published; None: it has terminated."""
         view = self._coordinator.view()
         return view if isinstance(view, TeamView) else None
 

@@ -1,4 +1,4 @@
-"""What is not shown of the results of steps: in events, and wherever else the result of a step can be seen."""
+"""The hidden parts of the results of steps: in events, and wherever else the result of a step can be seen."""
 
 from __future__ import annotations
 

@@ -158,7 +158,7 @@ class RunState:
     ended: bool = False
     keeper: Keeper | None = None
     hidden: dict[str, tuple[str, ...]] = field(default_factory=dict)
-    """What steps do not show of their results, by their whole names."""
+    """The hidden parts of the results of steps, by their whole names."""
     _events: deque[tuple[int, type[RunEvent], tuple[Any, ...]]] = field(default_factory=lambda: deque(maxlen=EVENTS))
     """The last events, numbered. The loop thread writes and every thread reads, by one operation at a time."""
     _count: int = 0

@@ -1,4 +1,4 @@
-"""What a running tree answers to other processes of its user (`_control_socket`)."""
+"""The answers of a running tree to other processes of its user (`_control_socket`)."""
 
 from __future__ import annotations
 

@@ -115,7 +115,7 @@ def _line(of: socket.socket, most: int) -> bytes:
 
 
 def asked(pid: int, question: Mapping[str, Any]) -> Mapping[str, Any]:
-    """What the `letitcrash run` of this process id answers. Raises NotOurs."""
+    """The answer of the `letitcrash run` of this process id. Raises NotOurs."""
     if not hasattr(socket, "AF_UNIX"):
         raise NotOurs("this system has no Unix sockets")
     path = folder() / f"{pid}.sock"

@@ -44,7 +44,7 @@ _KEYS = {
     "G": "end",
     "a": "all",
 }
-"""What a terminal sends for a key, and the name of the key."""
+"""The characters that a terminal sends for a key, and the name of the key."""
 _KEY = re.compile(r"\x1b(?:\[[0-9;]*[@-~]|O.)|[^\x1b]", re.DOTALL)
 _BEGUN = re.compile(r"\x1b(?:\[[0-9;]*|O)?\Z")
 """A key of which a part has come."""
@@ -221,7 +221,7 @@ class Input:
 
 
 def _read(file: int) -> bytes:
-    """What comes next; nothing at the end."""
+    """The next bytes; none at the end."""
     try:
         return os.read(file, 4096)
     except OSError:

@@ -276,7 +276,7 @@ class LiveView:
         return self._shown
 
     def _foot(self, snapshot: Snapshot, shown: Picture, width: int) -> list[Text]:
-        """What is not shown, and how to see it."""
+        """The lowest line: how much is not shown, and the key that shows it."""
         last = shown.first + len(shown.lines) - 1
         facts = []
         if last - shown.first < shown.total:

@@ -71,7 +71,7 @@ _DETAILS = (EVERYTHING, Detail(True), Detail(True, 10), Detail(True, 2))
 
 
 class Picture(NamedTuple):
-    """What is shown of a tree."""
+    """The picture of a tree."""
 
     lines: tuple[Text, ...]
     """A head, then what fits; each is one line of the terminal."""

@@ -52,7 +52,7 @@ class Session:
         make_runtime = partial(Runtime, loop_factory=loop_factory, log=False)
         self._front = Front()
         self._prepare = prepare
-        self._course = RunLoop(spec, view, failures, self._prepared, make_runtime, self._front, freeze, LOOK)
+        self._run_loop = RunLoop(spec, view, failures, self._prepared, make_runtime, self._front, freeze, LOOK)
 
     @contextlib.contextmanager
     def _prepared(self, runtime: Runtime) -> Iterator[None]:
@@ -64,22 +64,22 @@ class Session:
         """Runs the tree until it has ended, or has been told to: 0 or 1. What a second signal killed is left at once,
         with 128 and its number.
         """
-        course = self._course
-        thread = threading.Thread(target=course.work, name=f"{NAME}-session", daemon=True)
-        with _signals_to(course.told), guarded(course.lost):
+        run_loop = self._run_loop
+        thread = threading.Thread(target=run_loop.work, name=f"{NAME}-session", daemon=True)
+        with _signals_to(run_loop.told), guarded(run_loop.lost):
             self._view.open()
             try:
                 thread.start()
-                end = course.follow()
+                end = run_loop.follow()
             finally:
                 self._front.close()
                 self._view.close()
             if not isinstance(end, GaveUpWaiting):  # what is left behind may hold the streams
                 flush()
-            code = course.conclude(end)
+            code = run_loop.conclude(end)
             if isinstance(end, GaveUpWaiting):
                 os._exit(code)
-            if course.killed is not None:
+            if run_loop.killed is not None:
                 _leave(code)
             return code
 

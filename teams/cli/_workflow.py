@@ -634,7 +634,7 @@ def dry(
     store: StoreOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Plays the real course of a workflow over stubs. Dispatches and stores nothing.
+    """Plays a whole workflow over stubs. Dispatches and stores nothing.
 
     Exits with 1 when the run fails.
     """
@@ -658,9 +658,11 @@ def plan(
             help="How long a step takes, or STEP=LOW,LIKELY,HIGH; may be repeated.",
         ),
     ] = None,
-    seats: Annotated[
+    capacity: Annotated[
         list[str] | None,
-        typer.Option("--seats", metavar="MEMBER=NUMBER", help="How many steps a member does at once; may be repeated."),
+        typer.Option(
+            "--capacity", metavar="MEMBER=NUMBER", help="How many steps a member does at once; may be repeated."
+        ),
     ] = None,
     learn: Annotated[
         bool, typer.Option("--learn", help="Take durations and failures from the runs in the store.")
@@ -674,14 +676,14 @@ def plan(
 ) -> None:
     """Plans a run: the critical path, a schedule, percentiles and risks. Nothing is started or stored."""
     with outcome(target):
-        estimates, capacity = read_options(estimate or (), seats or ())
+        estimates, most = read_options(estimate or (), capacity or ())
         spec = load_engine_target(target)
         flow = flow_named(spec, target, name)
         recorded = RecordedRuns()
         if learn:
             with opened(address(store, spec)) as found:
                 recorded = recorded_in(found, flow)
-        planned = planned_run(flow, estimates=estimates, recorded=recorded, capacity=capacity)
+        planned = planned_run(flow, estimates=estimates, recorded=recorded, capacity=most)
         if as_json:
             typer.echo(json_line(plan_document(planned)))
         elif format is ScheduleFormat.mermaid:

@@ -1,4 +1,4 @@
-"""A dry run: the real course of a workflow over stubs. Nothing is dispatched, nothing is stored.
+"""A dry run: a whole workflow over stubs. Nothing is dispatched, nothing is stored.
 
 In place of what a step does there is a stub: it returns what it was given for the step, else the input of the step.
 Conditions, references, loops and maps are those of the workflow, played by an engine whose store is in memory.
@@ -59,7 +59,7 @@ class Called(NamedTuple):
 
 @dataclasses.dataclass
 class DryRun:
-    """What a dry run did."""
+    """The outcome of a dry run."""
 
     workflow: str
     order: tuple[str, ...]
@@ -148,7 +148,7 @@ class _Stubber:
         self._calls = calls
         self._steps: set[str] = set()
         self._hidden: dict[str, tuple[str, ...]] = {}
-        """What steps do not show."""
+        """The hidden parts of the results of steps."""
         self.faults: list[SpecFault] = []
         self.ended_with: Called | None = None
         """The step that ends the run, and has another one go on."""

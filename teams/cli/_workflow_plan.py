@@ -33,22 +33,22 @@ def read_estimates(given: Iterable[str], faults: list[SpecFault]) -> dict[str, D
     return found
 
 
-def read_seats(given: Iterable[str], faults: list[SpecFault]) -> dict[str, int]:
-    """The values of `--seats MEMBER=NUMBER`, by member."""
+def read_capacity(given: Iterable[str], faults: list[SpecFault]) -> dict[str, int]:
+    """The values of `--capacity MEMBER=NUMBER`, by member."""
     found: dict[str, int] = {}
     for text in given:
         member, _, value = text.rpartition("=")
         if member and value.isascii() and value.isdecimal() and len(value) < 10:
             found[member] = int(value)
         else:
-            faults.append(SpecFault("--seats", f"must be MEMBER=NUMBER, got {printable(text)!r}"))
+            faults.append(SpecFault("--capacity", f"must be MEMBER=NUMBER, got {printable(text)!r}"))
     return found
 
 
-def read_options(estimates: Iterable[str], seats: Iterable[str]) -> tuple[dict[str, Duration], dict[str, int]]:
+def read_options(estimates: Iterable[str], capacity: Iterable[str]) -> tuple[dict[str, Duration], dict[str, int]]:
     """Both. Raises SpecError with all faults."""
     faults: list[SpecFault] = []
-    found = read_estimates(estimates, faults), read_seats(seats, faults)
+    found = read_estimates(estimates, faults), read_capacity(capacity, faults)
     if faults:
         raise SpecError(faults)
     return found
@@ -62,16 +62,16 @@ def plan_lines(planned: WorkflowPlan) -> Iterator[str]:
     yield from schedule_picture(planned).splitlines()
     yield ""
     yield f"one after another   {planned.estimated_total_time:.6g} s"
-    yield f"with seats for all  {planned.estimated_parallel_time:.6g} s"
+    yield f"enough capacity     {planned.estimated_parallel_time:.6g} s"
     yield f"scheduled           {planned.estimated_scheduled_time:.6g} s, no schedule is shorter than {_bound(planned)}"
     yield f"saved               {planned.estimated_time_saved:.6g} s, {planned.parallel_potential:.0%}"
     yield f"half of the runs    {planned.p50:.6g} s"
     yield f"nine of ten         {planned.p90:.6g} s"
     yield f"critical path       {' -> '.join(cut(each) for each in planned.critical_path)}"
     for use in planned.resource_breakdown:
-        seats = "any number" if use.capacity is None else count(use.capacity, "seat")
+        most = "any number" if use.capacity is None else use.capacity
         used = "" if use.utilization is None else f", {use.utilization:.0%} in use"
-        yield f"member {cut(use.name)}: {count(use.steps, 'step')}, {use.work:.6g} s of work, {seats}{used}"
+        yield f"member {cut(use.name)}: {count(use.steps, 'step')}, {use.work:.6g} s of work, {most} at once{used}"
     for step, each in planned.quality_validation_plan.items():
         yield f"quality {cut(step)}: {_criteria(each)}"
     for risk in planned.risks[:_MOST_RISKS]:

@@ -101,7 +101,7 @@ def whereabouts(store: Store, run: str) -> str | None:
 
 
 def hidden_of(store: Store, row: RunRow) -> Hidden:
-    """What a run does not show."""
+    """The hidden parts of a run."""
     definition = store.definition(row.workflow, row.version)
     return Hidden(None if definition is None else definition.body)
 
@@ -155,7 +155,7 @@ def every_run(
 
 
 def damage(store: Store) -> Iterator[str]:
-    """What is wrong with the rows of a store."""
+    """The faults of the rows of a store."""
     known: set[tuple[str, str]] = set()
     for row in every_run(store):
         if (row.workflow, row.version) not in known:

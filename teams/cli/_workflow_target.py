@@ -1,4 +1,4 @@
-"""What the commands about workflows are told: engines in files and modules, values, times."""
+"""The arguments of the commands about workflows: engines in files and modules, values, times."""
 
 from __future__ import annotations
 

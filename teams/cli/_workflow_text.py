@@ -129,7 +129,7 @@ def run_json(row: RunRow) -> str:
 
 
 def body_of(entry: JournalEntry) -> Any:
-    """What an entry says."""
+    """The content of an entry."""
     if entry.body is None:
         return None
     try:

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from teams.orchestration._ref import OrchestrationStream, OrchestratorRef
     from teams.orchestration._values import (
         Adjustment,
-        AgentSeats,
+        AgentCapacity,
         Insights,
         OrchestrationPlan,
         OrchestrationResult,
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "Adjustment",
-    "AgentSeats",
+    "AgentCapacity",
     "Insights",
     "OrchestrationFailed",
     "OrchestrationPlan",
@@ -60,7 +60,7 @@ if not TYPE_CHECKING:
             "teams.orchestration._orchestrator": ["Orchestrator", "orchestrator"],
             "teams.orchestration._values": [
                 "Adjustment",
-                "AgentSeats",
+                "AgentCapacity",
                 "Insights",
                 "OrchestrationPlan",
                 "OrchestrationResult",

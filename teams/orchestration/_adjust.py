@@ -1,8 +1,8 @@
 """Phase 5: when and how the rest of a plan is carried out in another way. Pure.
 
 A plan is late when half of the slack of a task is gone: its own slack, and what the run may take longer than expected.
-A seat is lost when the agents of what is left have fewer seats than before. A result is low when it was scored below
-its threshold and the run went on with it. Each time the rest is planned anew, with the seats that there are.
+Capacity is lost when the agents of what is left have less capacity than before. A result is low when it was scored
+below its threshold and the run went on with it. Each time the rest is planned anew, with the capacity that there is.
 """
 
 from __future__ import annotations
@@ -22,9 +22,9 @@ from teams.planning._plan import WorkflowPlan, plan
 from teams.workflows._graph.graph import Graph
 from teams.workflows._graph.workflow import ChosenExecution, Workflow
 from teams.workflows._quality.domain import QUALITY
-from teams.workflows._run.course import GraphCourse
 from teams.workflows._run.progress import base_of
 from teams.workflows._run.reader import GraphReader, scores_of
+from teams.workflows._run.step_order import StepOrder
 
 DRAWS = 200
 """How often a run is drawn for P50 and P90."""
@@ -73,30 +73,30 @@ class TaskProgress:
         return [id for id in self.left() if id not in self.began]
 
 
-def first_limits(flow: Workflow, found: WorkflowPlan, seats: Mapping[str, int]) -> dict[str, float]:
+def first_limits(flow: Workflow, found: WorkflowPlan, capacity: Mapping[str, int]) -> dict[str, float]:
     """By task: when half of its slack is gone, in seconds from the begin of the execution."""
-    return _limits(flow, found, found.choice.execution, seats, 0.0)
+    return _limits(flow, found, found.choice.execution, capacity, 0.0)
 
 
 def _limits(
-    flow: Workflow, found: WorkflowPlan, execution: ChosenExecution, seats: Mapping[str, int], begin: float
+    flow: Workflow, found: WorkflowPlan, execution: ChosenExecution, capacity: Mapping[str, int], begin: float
 ) -> dict[str, float]:
     drawn = replace(found, draws=min(DRAWS, found.draws))
     margin = max(drawn.p90 - drawn.p50, LEAST * found.estimated_scheduled_time)
     durations = {each.id: each.estimated_duration for each in found.tasks}
-    ends = finishes(flow, execution, durations, seats)
+    ends = finishes(flow, execution, durations, capacity)
     slack = {each.id: each.slack if execution == "ready" else 0.0 for each in found.tasks}
     return {id: begin + end + (slack[id] + margin) / 2 for id, end in ends.items()}
 
 
 def finishes(
-    flow: Workflow, execution: ChosenExecution, durations: Mapping[str, float], seats: Mapping[str, int]
+    flow: Workflow, execution: ChosenExecution, durations: Mapping[str, float], capacity: Mapping[str, int]
 ) -> dict[str, float]:
-    """When each task ends, if it takes as long as expected and waits for a seat as it does in a run."""
+    """When each task ends, if it takes as long as expected and waits for a free agent as it does in a run."""
     graph = flow.graph
-    course = GraphCourse(graph, execution, flow.parallel_threshold)
+    order = StepOrder(graph, execution, flow.parallel_threshold)
     agents = {node.id: resource_of(node) for node in graph.nodes}
-    free = dict(seats)
+    free = dict(capacity)
     queues: dict[str, deque[str]] = {}
     running: list[tuple[float, int, str]] = []
     found: dict[str, float] = {}
@@ -118,7 +118,7 @@ def finishes(
             else:
                 queues.setdefault(agent, deque()).append(id)
 
-    ready(course.begin())
+    ready(order.begin())
     while running:
         now, _, id = heappop(running)
         found[id] = now
@@ -128,23 +128,23 @@ def finishes(
             if queues.get(agent):
                 free[agent] -= 1
                 begin(queues[agent].popleft())
-        ready(course.ended(id))
+        ready(order.ended(id))
     return found
 
 
-def lost_seats(
+def lost_capacity(
     flow: Workflow, before: Mapping[str, int], standing: TaskProgress, situation: TeamSituation
 ) -> dict[str, tuple[int, int]]:
-    """The agents of what is left that have fewer seats than before: how many they had, and how many they have."""
+    """The agents of what is left that have less capacity than before: how many they had, and how many they have."""
     wanted = {resource_of(flow.graph[id]) for id in standing.left()}
-    now = {name: seats_of(name, situation) for name in before if name in wanted}
-    return {name: (before[name], seats) for name, seats in now.items() if seats < before[name]}
+    now = {name: capacity_of(name, situation) for name in before if name in wanted}
+    return {name: (before[name], capacity) for name, capacity in now.items() if capacity < before[name]}
 
 
-def seats_of(name: str, situation: TeamSituation) -> int:
+def capacity_of(name: str, situation: TeamSituation) -> int:
     """How many tasks a member, role or capability does at once."""
     found = situation.agents.get(name) or situation.capabilities.get(name)
-    return 0 if found is None else found.seats
+    return 0 if found is None else found.capacity
 
 
 class AdjustmentCause(NamedTuple):
@@ -163,8 +163,8 @@ def reason_for(
     lost: Mapping[str, tuple[int, int]],
     now: int,
 ) -> AdjustmentCause | None:
-    """Why something has to change now; None: nothing has to. `lost` are the seats that are lost for good, `now` is in
-    UTC microseconds.
+    """Why something has to change now; None: nothing has to. `lost` is the capacity that does not come back, `now` is
+    in UTC microseconds.
     """
     waiting = standing.waiting()
     if not waiting:
@@ -173,8 +173,8 @@ def reason_for(
     limits = planned.limits if last is None else last.limits
     seconds = standing.seconds(now)
     if lost:
-        said = ", ".join(f"{name} has {have} of {had} seats" for name, (had, have) in sorted(lost.items()))
-        return AdjustmentCause("seat_lost", said, gates)
+        said = ", ".join(f"{name} has capacity {have} of {had}" for name, (had, have) in sorted(lost.items()))
+        return AdjustmentCause("capacity_lost", said, gates)
     more = tuple(_gates(planned, standing, waiting, gates))
     if more:
         said = f"the results of {', '.join(sorted(standing.low))} are low, so those of {', '.join(more)} must pass"
@@ -205,29 +205,29 @@ def adjusted(
     now: int,
     threshold: int,
 ) -> Adjustment:
-    """The rest, planned with the seats that there are. It may take a second."""
+    """The rest, planned with the capacity that there is. It may take a second."""
     left = standing.left()
     rest = _rest(flow, left)
     estimates = _estimates(planned, standing, now)
     names = dict.fromkeys(name for id in left if (name := resource_of(flow.graph[id])) is not None)
-    seats = {name: seats_of(name, situation) for name in names}
+    capacity = {name: capacity_of(name, situation) for name in names}
     under_way = len(left) - len(standing.waiting())
     others = max(0, situation.reserved - under_way)
     found = plan(
         rest,
         estimates=estimates,
-        capacity={name: max(1, count) for name, count in seats.items()},
+        capacity={name: max(1, count) for name, count in capacity.items()},
         threshold=threshold,
-        load=min(1.0, others / situation.seats) if situation.seats else 1.0,
+        load=min(1.0, others / situation.capacity) if situation.capacity else 1.0,
     )
     execution = found.choice.execution
-    limits = _limits(rest, found, execution, {name: max(1, n) for name, n in seats.items()}, standing.seconds(now))
+    limits = _limits(rest, found, execution, {name: max(1, n) for name, n in capacity.items()}, standing.seconds(now))
     detail = f"{reason.detail}. {found.choice.reason}: {found.choice.detail}"
-    return Adjustment(reason.kind, detail, execution, reason.gates, seats, limits)
+    return Adjustment(reason.kind, detail, execution, reason.gates, capacity, limits)
 
 
 def _rest(flow: Workflow, left: Collection[str]) -> Workflow:
-    """What is left, without conditions and inputs."""
+    """The rest of the workflow, without conditions and inputs."""
     keep = set(left)
     nodes = tuple(
         replace(

@@ -183,8 +183,8 @@ def planned(
     rounds: int,
 ) -> OrchestrationPlan:
     """The plan of a workflow. It may take a second. Raises SpecError with all faults of its estimates."""
-    seats = _capacity(flow, situation)
-    found = plan(flow, recorded=recorded, capacity=seats, threshold=threshold, load=situation.load)
+    capacity = _capacity(flow, situation)
+    found = plan(flow, recorded=recorded, capacity=capacity, threshold=threshold, load=situation.load)
     found = replace(found, draws=min(DRAWS, found.draws))
     definitions = {task["id"]: task for task in tasks}
     return OrchestrationPlan(
@@ -207,8 +207,8 @@ def planned(
             ),
         ),
         rounds,
-        seats,
-        first_limits(flow, found, seats),
+        capacity,
+        first_limits(flow, found, capacity),
     )
 
 
@@ -230,11 +230,11 @@ def _planned_task(found: WorkflowPlan, node: Node, definition: dict[str, Any]) -
 
 
 def _capacity(flow: Workflow, situation: TeamSituation) -> dict[str, int]:
-    """The seats of those that have tasks. A member that is being restarted has its seat again soon."""
+    """The capacity of those that have tasks. A member that is being restarted has its capacity again soon."""
     found: dict[str, int] = {}
     for node in flow.graph.nodes:
         name = resource_of(node)
-        seats = situation.agents.get(name or "") or situation.capabilities.get(name or "")
-        if name is not None and seats is not None:
-            found[name] = max(1, seats.seats)
+        agent = situation.agents.get(name or "") or situation.capabilities.get(name or "")
+        if name is not None and agent is not None:
+            found[name] = max(1, agent.capacity)
     return found

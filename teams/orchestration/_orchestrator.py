@@ -71,7 +71,7 @@ class Orchestrator(CodeWorkflow):
 
     @property
     def body(self) -> str:
-        """What it is made of."""
+        """Its parts."""
         conductor = self.conductor
         assert conductor is not None
         return f"orchestrator {conductor.mode} of {conductor.team}, planned by {_named(conductor.planner)}"

@@ -26,14 +26,14 @@ from teams._journal.errors import RecordedError
 from teams._runs.context import RunContext, end_all
 from teams._runs.pattern import Pattern, Target
 from teams.errors import RunError, StepFailed
-from teams.orchestration._adjust import TaskProgress, adjusted, lost_seats, reason_for
+from teams.orchestration._adjust import TaskProgress, adjusted, lost_capacity, reason_for
 from teams.orchestration._draft import KEYS, flow_of, planned, read_draft
 from teams.orchestration._store import coordinator, keeper_of, own_entries, past_runs, roster
 from teams.orchestration._tasks import ADJUSTMENT, TASKS, TaskReport, task_reports
 from teams.orchestration._values import (
     PHASES,
     Adjustment,
-    AgentSeats,
+    AgentCapacity,
     ExecutionOutcome,
     Insights,
     OrchestrationPlan,
@@ -58,7 +58,7 @@ LOOK = 1.0
 
 @dataclass(frozen=True)
 class Conductor:
-    """What an orchestrator is made of."""
+    """The parts of an orchestrator."""
 
     name: str
     team: str
@@ -100,7 +100,7 @@ class Analysis(_Phase):
 
 
 def situation_of(slots: Iterable[SlotInfo], wanted: Iterable[str] = ()) -> TeamSituation:
-    """What the slots of a team say. Of a member that is being restarted the seats do not count."""
+    """The situation of a team, by its slots. Of a member that is being restarted the capacity does not count."""
     agents: dict[str, list[SlotInfo]] = {}
     able: dict[str, list[SlotInfo]] = {}
     staying = [each for each in slots if not each.leaving]
@@ -110,18 +110,18 @@ def situation_of(slots: Iterable[SlotInfo], wanted: Iterable[str] = ()) -> TeamS
         for skill in slot.capabilities:
             able.setdefault(skill, []).append(slot)
     return TeamSituation(
-        {name: _seats(own) for name, own in agents.items()},
-        {name: _seats(able[name]) for name in sorted(able)},
+        {name: _capacity_of(own) for name, own in agents.items()},
+        {name: _capacity_of(able[name]) for name in sorted(able)},
         tuple(each for each in wanted if each not in able),
         sum(each.capacity for each in staying if each.up),
         sum(each.reserved for each in staying if each.up),
     )
 
 
-def _seats(slots: list[SlotInfo]) -> AgentSeats:
+def _capacity_of(slots: list[SlotInfo]) -> AgentCapacity:
     up = [each for each in slots if each.up]
     skills = sorted({skill for each in slots for skill in each.capabilities})
-    return AgentSeats(tuple(skills), sum(each.capacity for each in up), sum(each.reserved for each in up))
+    return AgentCapacity(tuple(skills), sum(each.capacity for each in up), sum(each.reserved for each in up))
 
 
 @dataclass(frozen=True)
@@ -237,14 +237,14 @@ class TaskExecution(_Phase):
         """Looks how far the tasks are and who is there, until something has to change."""
         own, keeper = self.conductor, keeper_of(run)
         standing = TaskProgress(GraphReader(flow.graph, TASKS))
-        before = self.plan.seats if last is None else last.seats
+        before = self.plan.capacity if last is None else last.capacity
         lost: Mapping[str, tuple[int, int]] = {}
         while True:
             await sleep(LOOK)
             standing.read(await own_entries(run, standing.last))
             situation = situation_of(await roster(run, own.team))
-            found = lost_seats(flow, before, standing, situation)
-            gone = {name: seats for name, seats in found.items() if name in lost}  # not only just being restarted
+            found = lost_capacity(flow, before, standing, situation)
+            gone = {name: change for name, change in found.items() if name in lost}  # not only just being restarted
             lost = found
             now = round(keeper.wall() * 1e6)
             reason = reason_for(self.plan, last, standing, gone, now)

@@ -1,4 +1,4 @@
-"""What a run reads of the store of its engine."""
+"""The reads of a run from the store of its engine."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ async def roster(run: RunContext, team: str) -> tuple[SlotInfo, ...]:
 
 
 async def in_store(run: RunContext, function: Callable[[Store], T]) -> T:
-    """What a function makes of the store, in the thread of the store, with everything that the run has done so far.
+    """The result of a function of the store, in the thread of the store, with everything that the run has done so far.
     Waits while the store is away.
     """
     keeper = keeper_of(run)
@@ -69,12 +69,12 @@ async def in_store(run: RunContext, function: Callable[[Store], T]) -> T:
 
 
 async def own_entries(run: RunContext, after: int = 0) -> list[JournalEntry]:
-    """What is written of this run, after the entry with this number."""
+    """The entries of this run after the one with this number."""
     return await in_store(run, lambda store: store.entries(run.run, after))
 
 
 async def past_runs(run: RunContext, workflow: str) -> PastRuns:
-    """What the latest other runs of a workflow show."""
+    """The record of the latest other runs of a workflow."""
 
     def read(store: Store) -> PastRuns:
         rows = [each for each in store.runs(workflow=workflow, limit=LATEST) if each.id != run.run]

@@ -1,4 +1,4 @@
-"""What the journals of orchestrations say of their tasks. Pure."""
+"""The tasks of orchestrations, read from their journals. Pure."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from teams.workflows._run.reader import scores_of
 from teams.workflows._run.values import read
 
 TASKS = "execution/"
-"""What the names of the steps of tasks begin with."""
+"""The prefix of the names of the steps of tasks."""
 ADJUSTMENT = ".adjustment"
 """The step that decides about a change. No task has a dot in its id."""
 
@@ -28,7 +28,7 @@ TaskState = Literal["done", "failed", "skipped"]
 
 @dataclass
 class TaskReport:
-    """What the journal says of a task."""
+    """A task, read from the journal."""
 
     id: str
     agent: str = ""
@@ -116,7 +116,7 @@ def _add(report: TaskReport, part: str, entry: JournalEntry) -> None:
 
 @dataclass(frozen=True)
 class PastRuns:
-    """What earlier runs of an orchestrator have shown, by task and by agent."""
+    """The record of earlier runs of an orchestrator, by task and by agent."""
 
     recorded: RecordedRuns
     agents: Mapping[str, tuple[int, int]]
@@ -134,7 +134,7 @@ class PastRuns:
 
 
 def past_of(runs: Iterable[Iterable[JournalEntry]]) -> PastRuns:
-    """What these runs show, oldest first."""
+    """The record of these runs, oldest first."""
     steps: dict[str, list[float]] = defaultdict(list)
     members: dict[str, list[float]] = defaultdict(list)
     failures: dict[str, tuple[int, int]] = {}

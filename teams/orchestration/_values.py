@@ -1,4 +1,4 @@
-"""What the phases of an orchestration find out. Every value is written down with its phase.
+"""The results of the phases of an orchestration. Every value is written down with its phase.
 
 Annotations are types here and not strings: pydantic reads them, and the facade is the module of these classes.
 """
@@ -26,12 +26,12 @@ PHASES: Mapping[PhaseName, int] = {
 
 
 @dataclass(frozen=True, slots=True)
-class AgentSeats:
+class AgentCapacity:
     """A member, a role or a capability of the team."""
 
     capabilities: tuple[str, ...]
-    seats: int
-    """How many tasks it does at once: the seats of its members that are up."""
+    capacity: int
+    """How many tasks it does at once: the capacity of its members that are up."""
     reserved: int
     """How many of them are in use."""
 
@@ -40,29 +40,29 @@ class AgentSeats:
 class TeamSituation:
     """The team as it was when it was asked."""
 
-    agents: Mapping[str, AgentSeats]
+    agents: Mapping[str, AgentCapacity]
     """By the names that work can be given to: members and roles."""
-    capabilities: Mapping[str, AgentSeats]
+    capabilities: Mapping[str, AgentCapacity]
     missing: tuple[str, ...]
     """The wanted capabilities that no member has."""
-    seats: int
+    capacity: int
     """Of all members that are up."""
     reserved: int
 
     @property
     def free(self) -> int:
-        """How many seats are free."""
-        return max(0, self.seats - self.reserved)
+        """How many more tasks it can do at once."""
+        return max(0, self.capacity - self.reserved)
 
     @property
     def load(self) -> float:
-        """Which part of the seats is in use, from 0 to 1."""
-        return min(1.0, self.reserved / self.seats) if self.seats else 1.0
+        """Which part of the capacity is in use, from 0 to 1."""
+        return min(1.0, self.reserved / self.capacity) if self.capacity else 1.0
 
 
 @dataclass(frozen=True, slots=True)
 class PlanRequest:
-    """What a planner is asked. It answers `{"tasks": [...]}`, as a mapping or as JSON. Each task is a mapping with
+    """The question to a planner. It answers `{"tasks": [...]}`, as a mapping or as JSON. Each task is a mapping with
     `id`, `agent` and other keys of a task in a file. A draft with faults comes back as a `Revision` with the faults.
     """
 
@@ -101,7 +101,7 @@ class PlannedTask:
 
 @dataclass(frozen=True, slots=True)
 class PlanRisk:
-    """What may make a run longer or fail: a `Risk` of its plan, or a capability that the team does not have."""
+    """A risk: a `Risk` of the plan, or a capability that the team does not have. It may make a run longer or fail."""
 
     task: str | None
     """None: it is of the whole plan."""
@@ -126,16 +126,16 @@ class OrchestrationPlan:
     estimated_total_time: float
     """One task after another."""
     estimated_parallel_time: float
-    """Each task as soon as it can, with seats for all."""
+    """Each task as soon as it can, with capacity for all."""
     estimated_scheduled_time: float
-    """Each task as soon as it can and a seat is free."""
+    """Each task as soon as it can and its agent has free capacity."""
     p50: float
     p90: float
     risks: tuple[PlanRisk, ...]
     rounds: int
     """How often the planner was asked."""
-    seats: Mapping[str, int]
-    """Those of the agents of the tasks."""
+    capacity: Mapping[str, int]
+    """That of the agents of the tasks."""
     limits: Mapping[str, float]
     """By task: when half of its slack is gone, in seconds from the begin of the execution."""
 
@@ -172,7 +172,7 @@ class QualityPrediction:
         return math.sqrt(rate * (1 - rate) / (self.scored + 3))
 
 
-AdjustmentReason = Literal["late", "seat_lost", "low_quality"]
+AdjustmentReason = Literal["late", "capacity_lost", "low_quality"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -186,8 +186,8 @@ class Adjustment:
     """How the tasks that have not begun run from now on."""
     gates: tuple[str, ...] = ()
     """Tasks whose results must pass from now on: they are done again while their scores are low."""
-    seats: Mapping[str, int] = field(default_factory=dict)
-    """Those that the agents of what is left have."""
+    capacity: Mapping[str, int] = field(default_factory=dict)
+    """That of the agents of what is left."""
     limits: Mapping[str, float] = field(default_factory=dict)
     """By task: when half of its slack is gone, in seconds from the begin of the execution."""
 
@@ -203,7 +203,7 @@ class ExecutionOutcome:
 
 @dataclass(frozen=True, slots=True)
 class Synthesized:
-    """What came of the tasks."""
+    """The result of the tasks."""
 
     result: Any
     """Of the aggregator; without one, the results of the last tasks by id."""
@@ -215,7 +215,7 @@ class Synthesized:
 
 @dataclass(frozen=True, slots=True)
 class TaskInsight:
-    """What a task took, beside what was planned."""
+    """The figures of a task, beside the planned ones."""
 
     task: str
     agent: str
@@ -234,7 +234,7 @@ class TaskInsight:
 
 @dataclass(frozen=True, slots=True)
 class Insights:
-    """What a run has shown. The next run of the orchestrator learns its durations, failures and scores."""
+    """The insights of a run. The next run of the orchestrator learns its durations, failures and scores."""
 
     tasks: tuple[TaskInsight, ...]
     estimated_time: float

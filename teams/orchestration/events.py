@@ -1,4 +1,4 @@
-"""What the stream of an orchestration tells besides the events of its tasks."""
+"""The events in the stream of an orchestration besides those of its tasks."""
 
 from __future__ import annotations
 

@@ -33,10 +33,10 @@ class BroadcastTo(Pattern):
         yield self.target
 
     async def play(self, run: RunContext, value: object) -> object:
-        seats = await run.able(self.target)
-        branches: dict[str, tuple[Target, object]] = {seat: (seat, value) for seat in seats}
+        slots = await run.able(self.target)
+        branches: dict[str, tuple[Target, object]] = {slot: (slot, value) for slot in slots}
         gathered = await run.gather(branches, self.policy, within=self.within)
-        return settled(run, "gather", gathered, list(seats), self.policy)
+        return settled(run, "gather", gathered, list(slots), self.policy)
 
 
 @builder("broadcast_to")

@@ -69,7 +69,7 @@ STAND_IN = "(code)"
 
 @dataclass(frozen=True)
 class DraftNames:
-    """What a draft may name."""
+    """The names that a draft may use."""
 
     members: frozenset[str]
     capabilities: frozenset[str]
@@ -119,7 +119,7 @@ def checked_draft(draft: object, known: DraftNames, max_steps: int) -> dict[str,
 
 
 def draft_value(draft: object) -> object:
-    """What a draft says as JSON has it, without NaN; text is read. Raises SpecError with all faults."""
+    """The content of a draft as JSON has it, without NaN; text is read. Raises SpecError with all faults."""
     value = _read(draft)
     faults = list(_not_numbers("draft", value))
     if faults:

@@ -28,7 +28,7 @@ MAX_STEPS = 100
 
 
 class DraftAnswer(NamedTuple):
-    """What the planner said, and what is wrong with it."""
+    """The draft of the planner, and its faults."""
 
     draft: object
     faults: tuple[str, ...]

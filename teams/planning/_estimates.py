@@ -68,7 +68,7 @@ Duration = float | tuple[float, float, float] | Estimate
 
 @dataclass(frozen=True)
 class RecordedRuns:
-    """What earlier runs have shown: the durations of steps and members in seconds, oldest first, and how often steps
+    """The record of earlier runs: the durations of steps and members in seconds, oldest first, and how often steps
     failed.
     """
 
@@ -163,7 +163,9 @@ def _read(value: object, source: str, place: str, faults: list[tuple[str, str]])
 
 
 def resource_of(node: Node) -> str | None:
-    """What a step occupies while it runs: its member, role, capability or team. None: nothing that is scarce."""
+    """The resource that a step occupies while it runs: its member, role, capability or team. None: nothing that is
+    scarce.
+    """
     match node.what:
         case Agent():
             return node.title

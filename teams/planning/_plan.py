@@ -122,13 +122,13 @@ class WorkflowPlan:
     estimated_total_time: float
     """One step after another."""
     estimated_parallel_time: float
-    """Each step as soon as it can, with seats for all."""
+    """Each step as soon as it can, with capacity for all."""
     estimated_levels_time: float
-    """Level after level, with seats for all."""
+    """Level after level, with capacity for all."""
     estimated_scheduled_time: float
-    """Each step as soon as it can and a seat is free."""
+    """Each step as soon as it can and its member has free capacity."""
     lower_bound: float
-    """No schedule with these seats is shorter."""
+    """No schedule with this capacity is shorter."""
     resource_breakdown: tuple[ResourceUse, ...]
     risks: tuple[Risk, ...]
     quality_validation_plan: Mapping[str, PlannedQuality]
@@ -238,7 +238,7 @@ def plan(
             number. Default: none.
         threshold: The least number of independent steps that run side by side. None: the `parallel_threshold` of the
             workflow. Default: None.
-        load: Which part of the seats is in use already, from 0 to 1. Default: 0.0.
+        load: Which part of the capacity is in use already, from 0 to 1. Default: 0.0.
         seed: The seed of everything that is drawn. Default: 0.
 
     Raises:
@@ -252,7 +252,7 @@ def plan(
     agents = [resource_of(node) for node in graph.nodes]
     known = estimates_for(workflow, agents, estimates or {}, recorded, faults)
     resources = list(dict.fromkeys(name for name in agents if name is not None))
-    seats = _seats(capacity or {}, resources, faults)
+    limits = _limits(capacity or {}, resources, faults)
     if not 0 <= load <= 1:
         faults.append(("load", f"must be between 0 and 1, got {load!r}"))
     if threshold is None:
@@ -264,7 +264,7 @@ def plan(
     if faults:
         raise SpecError([SpecFault(f"plan of {workflow.name}: {place}", message) for place, message in faults])
 
-    problem = _problem(workflow, agents, known, seats)
+    problem = _problem(workflow, agents, known, limits)
     levelled = level(problem, seed)
     way = problem.network.longest_way(problem.durations)
     tasks = _steps(workflow, problem, agents, known, levelled.starts, frozenset(way))
@@ -274,7 +274,7 @@ def plan(
     groups = tuple(each for each in groups if len(each) > 1)
     saved = (total - levelled.length) / total if total else 0.0
     widest = max((len(each) for each in groups), default=1)
-    free = None if any(seats.get(name) is None for name in resources) or not resources else sum(seats.values())
+    free = None if any(limits.get(name) is None for name in resources) or not resources else sum(limits.values())
     return WorkflowPlan(
         workflow=workflow.name,
         tasks=tasks,
@@ -288,11 +288,11 @@ def plan(
         estimated_levels_time=sum(max(each.estimated_duration for each in row) for row in by_level),
         estimated_scheduled_time=levelled.length,
         lower_bound=levelled.bound,
-        resource_breakdown=_breakdown(tasks, resources, seats, levelled.length),
+        resource_breakdown=_breakdown(tasks, resources, limits, levelled.length),
         risks=tuple(
             risk
             for each in tasks
-            for risk in risks_of(graph[each.id], each, recorded, seats.get(each.agent or ""), MOST_ITEMS)
+            for risk in risks_of(graph[each.id], each, recorded, limits.get(each.agent or ""), MOST_ITEMS)
         ),
         quality_validation_plan={node.id: found for node in graph.nodes if (found := _quality(node)) is not None},
         draws=max(LEAST_DRAWS, min(DRAWS, DRAWN_STEPS // max(1, len(tasks)))),
@@ -304,7 +304,7 @@ def plan(
 
 
 def _problem(
-    workflow: Workflow, agents: Sequence[str | None], estimates: Sequence[Estimate], seats: Mapping[str, int]
+    workflow: Workflow, agents: Sequence[str | None], estimates: Sequence[Estimate], limits: Mapping[str, int]
 ) -> Problem:
     """The scheduling problem of a workflow. The resources are numbered in the order in which steps name them."""
     graph = workflow.graph
@@ -318,7 +318,7 @@ def _problem(
         ),
         durations=[each.mean for each in estimates],
         uses=[None if name is None else places[name] for name in agents],
-        capacity=[seats.get(name) for name in names],
+        capacity=[limits.get(name) for name in names],
         alone=[not node.parallel_safe for node in graph.nodes],
     )
 
@@ -369,7 +369,7 @@ def _argument_faults(
         yield SpecFault("plan()", f"seed: must be an integer, got {seed!r}")
 
 
-def _seats(capacity: Mapping[str, int], resources: Sequence[str], faults: list[tuple[str, str]]) -> dict[str, int]:
+def _limits(capacity: Mapping[str, int], resources: Sequence[str], faults: list[tuple[str, str]]) -> dict[str, int]:
     for name, most in capacity.items():
         if name not in resources:
             faults.append((f"capacity/{name}", f"no step needs it; {nearest(str(name), list(resources))}"))
@@ -414,12 +414,12 @@ def _quality(node: Node) -> PlannedQuality | None:
 
 
 def _breakdown(
-    tasks: Sequence[PlannedStep], resources: Sequence[str], seats: Mapping[str, int], length: float
+    tasks: Sequence[PlannedStep], resources: Sequence[str], limits: Mapping[str, int], length: float
 ) -> tuple[ResourceUse, ...]:
     found = []
     for name in resources:
         own = [each.estimated_duration for each in tasks if each.agent == name]
-        most = seats.get(name)
+        most = limits.get(name)
         used = None if most is None else (sum(own) / (most * length) if length > ROUNDING else 0.0)
         found.append(ResourceUse(name, most, len(own), sum(own), used))
     return tuple(found)

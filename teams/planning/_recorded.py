@@ -1,4 +1,4 @@
-"""What the runs in a store show: durations and failures of steps."""
+"""The record of the runs in a store: durations and failures of steps."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ from teams.workflows._run.values import scores_in
 
 
 def recorded_in(store: Store, workflow: Workflow) -> RecordedRuns:
-    """What the latest runs of a workflow show, of every version of it. Reads at most 200 runs."""
+    """The record of the latest runs of a workflow, of every version of it. Reads at most 200 runs."""
     rows = store.runs(workflow=workflow.name, limit=LATEST)
     return recorded_by(workflow, (store.entries(row.id) for row in reversed(rows)))
 
 
 def recorded_by(workflow: Workflow, runs: Iterable[Iterable[JournalEntry]]) -> RecordedRuns:
-    """What these runs show, oldest first. The duration of a step goes from the begin of its first attempt to the end of
-    its last part, with the waits between attempts.
+    """The record of these runs, oldest first. The duration of a step goes from the begin of its first attempt to the
+    end of its last part, with the waits between attempts.
     """
     steps: dict[str, list[float]] = defaultdict(list)
     failures: dict[str, tuple[int, int]] = {}

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from teams.workflows._graph.node import Node
 
 RiskKind = Literal[
-    "one_seat",
+    "one_at_a_time",
     "uncertain",
     "fails_often",
     "low_pass_rate",
@@ -37,7 +37,7 @@ FEWEST = 5
 
 @dataclass(frozen=True, slots=True)
 class Risk:
-    """What may make a run longer or fail."""
+    """A risk: it may make a run longer or fail."""
 
     step: str
     kind: RiskKind
@@ -54,10 +54,10 @@ def risks_of(
     if step.critical and capacity == 1:
         yield Risk(
             step.id,
-            "one_seat",
+            "one_at_a_time",
             1.0,
-            f"{step.agent} has one seat, on the critical path",
-            "give it more seats (count=), or another member the same role",
+            f"{step.agent} does one step at a time, on the critical path",
+            "give it more capacity (count=, concurrency=), or another member the same role",
         )
     estimate = step.estimate
     if estimate.likely > 0 and estimate.high > SPREAD * estimate.likely:

@@ -66,7 +66,7 @@ class ResourceLedger:
         self.waiting: dict[ResourceClaim, WaitingClaim] = {}
         self.watched = False
         """Whether the end of the actor for good is being waited for."""
-        self._line: list[WaitingClaim] = []
+        self._queue: list[WaitingClaim] = []
         """Waiting claims, by rank."""
         self._parts: dict[str, dict[ResourceClaim, float]] = {}
         """How much of each pool each claim holds."""
@@ -99,14 +99,14 @@ class ResourceLedger:
             return
         self._claims += 1
         made = self.waiting[claim] = WaitingClaim((now / ageing - claim.priority, self._claims), claim, reply, now)
-        bisect.insort(self._line, made, key=_rank)
+        bisect.insort(self._queue, made, key=_rank)
         self._wanted.update(claim.wants.keys())
 
     def drop(self, claim: ResourceClaim) -> WaitingClaim | None:
         """The claim waits no longer; returns what it waited with."""
         known = self.waiting.pop(claim, None)
         if known is not None:
-            del self._line[bisect.bisect_left(self._line, known.rank, key=_rank)]
+            del self._queue[bisect.bisect_left(self._queue, known.rank, key=_rank)]
             self._wanted.subtract(claim.wants.keys())
         return known
 
@@ -122,7 +122,7 @@ class ResourceLedger:
         """Grants what can be granted now, and returns it in order."""
         granted: list[WaitingClaim] = []
         blocked: set[str] = set()
-        for each in self._line:
+        for each in self._queue:
             wants = each.claim.wants
             if blocked.isdisjoint(wants) and all(self._fits(name, amount, now) for name, amount in wants.items()):
                 self._take(each.claim, now)

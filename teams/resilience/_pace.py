@@ -1,4 +1,4 @@
-"""How fast calls may begin: a token bucket, a sliding window, and the line before them."""
+"""How fast calls may begin: a token bucket, a sliding window, and the queue before them."""
 
 from __future__ import annotations
 
@@ -83,7 +83,7 @@ class CallerQueue:
         """Lets the first in; false when no caller waits."""
         while self._waiting:
             turn, _ = self._waiting.popitem(last=False)
-            if not turn.done():  # one that was cancelled has yet to run to leave the line
+            if not turn.done():  # one that was cancelled has yet to run to leave the queue
                 turn.set_result(None)
                 return True
         return False
@@ -99,10 +99,10 @@ class Pacer:
     def __init__(self, pace: Pace, clock: Clock) -> None:
         self._pace = pace
         self._clock = clock
-        self._line = CallerQueue()
+        self._queue = CallerQueue()
         self._timer: TimerHandle | None = None
         self._called = False
-        """Whether the first of the line has been called, and has not begun yet."""
+        """Whether the first of the queue has been called, and has not begun yet."""
 
     def wait_of(self) -> float:
         """The seconds until a next call could begin, if no caller waited."""
@@ -111,7 +111,7 @@ class Pacer:
     def begin(self) -> bool:
         """Begins at once if that is possible; returns whether it was."""
         now = self._clock.now()
-        if self._line or self._called or self._pace.ready_at() > now:
+        if self._queue or self._called or self._pace.ready_at() > now:
             return False
         self._pace.take(now)
         return True
@@ -120,12 +120,12 @@ class Pacer:
         """Returns when the caller begins."""
         if self.begin():
             return
-        if not self._line and not self._called:
+        if not self._queue and not self._called:
             self._set_timer()
         try:
-            await self._line.wait(self._call_next)
+            await self._queue.wait(self._call_next)
         finally:
-            if not self._line:
+            if not self._queue:
                 self._clear_timer()
         self._pace.take(self._clock.now())
         self._call_next()
@@ -134,8 +134,8 @@ class Pacer:
         """Releases the first caller, now or when it is time. The one released before has begun, or has left."""
         self._called = False
         if self._pace.ready_at() <= self._clock.now():
-            self._called = self._line.admit()
-        elif self._line:
+            self._called = self._queue.admit()
+        elif self._queue:
             self._set_timer()
 
     def _set_timer(self) -> None:

@@ -7,7 +7,18 @@ from collections.abc import Iterator
 import pytest
 
 from benchmarks import failure_rates
-from benchmarks.failure_rates import DEFAULT, MINUTE, POLICIES, Course, always, independent, main, markdown, outage, run
+from benchmarks.failure_rates import (
+    DEFAULT,
+    MINUTE,
+    POLICIES,
+    RunResult,
+    always,
+    independent,
+    main,
+    markdown,
+    outage,
+    run,
+)
 from supervisors._specs.fields import MAX_RESTARTS
 
 
@@ -35,7 +46,7 @@ def test_the_default_outlives_an_outage_and_ends_a_crash_loop() -> None:
 def test_a_run_is_the_same_for_the_same_seed() -> None:
     """Guards the published table."""
 
-    def once() -> Course:
+    def once() -> RunResult:
         return run(DEFAULT, 20.0, independent(40, 2), 2)
 
     assert once() == once()

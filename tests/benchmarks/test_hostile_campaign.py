@@ -9,7 +9,7 @@ import pytest
 
 from benchmarks import hostile
 from supervisors.testing import HostileWorld, NotContained
-from supervisors.testing._hostile import HostileLine, Played
+from supervisors.testing._hostile import HostileAction, Played
 
 
 @pytest.fixture
@@ -65,7 +65,7 @@ def test_the_first_finding_is_made_small_and_printed(
     assert "NotContained: at 1 s: calm: it is not" in out
     blob = out.partition('decode("')[2].partition('"')[0]
     (line,) = HostileWorld.decode(blob).script
-    assert line == HostileLine(line.at, line.path, line.act, exception="SystemExit")
+    assert line == HostileAction(line.at, line.path, line.act, exception="SystemExit")
 
 
 def test_ctrl_c_ends_it_with_what_it_has(

@@ -15,7 +15,7 @@ from benchmarks._mutation import Mutation
 from benchmarks._mutations import MUTATIONS
 from benchmarks.mutants import CannotCheck, Options, Outcome, check, check_all, draw, main, packages, parse, report
 from supervisors import child, supervisor
-from supervisors.testing import Line, Puppet, Trial
+from supervisors.testing import ScriptedAction, ScriptedActor, Trial
 
 NAMED = {mutation.name: mutation for mutation in MUTATIONS}
 
@@ -23,8 +23,10 @@ NAMED = {mutation.name: mutation for mutation in MUTATIONS}
 @pytest.fixture(scope="module")
 def blobs(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A few generated trials, and one in which two siblings fall."""
-    group = supervisor("root", child("a", Puppet, backoff=None), child("b", Puppet), strategy="one_for_all")
-    trials = [*draw(3, 1), Trial(group, (Line(1.0, "root/a", "crash"),))]
+    group = supervisor(
+        "root", child("a", ScriptedActor, backoff=None), child("b", ScriptedActor), strategy="one_for_all"
+    )
+    trials = [*draw(3, 1), Trial(group, (ScriptedAction(1.0, "root/a", "crash"),))]
     file = tmp_path_factory.mktemp("trials") / "trials.json"
     file.write_text(json.dumps([trial.encode() for trial in trials]))
     return file

@@ -12,10 +12,17 @@ import pytest
 
 from benchmarks import soak
 from supervisors import child, supervisor
-from supervisors.testing import Line, Puppet, ReferenceDisagreement, Trial
+from supervisors.testing import ReferenceDisagreement, ScriptedAction, ScriptedActor, Trial
 
-TREE = supervisor("root", child("a", Puppet, backoff=None), child("b", Puppet), strategy="one_for_all")
-TRIAL = Trial(TREE, (Line(1.0, "root/a", "crash"), Line(2.0, "root/b", "nap"), Line(2.0, "root", "which_children")))
+TREE = supervisor("root", child("a", ScriptedActor, backoff=None), child("b", ScriptedActor), strategy="one_for_all")
+TRIAL = Trial(
+    TREE,
+    (
+        ScriptedAction(1.0, "root/a", "crash"),
+        ScriptedAction(2.0, "root/b", "nap"),
+        ScriptedAction(2.0, "root", "which_children"),
+    ),
+)
 
 
 @pytest.fixture(autouse=True)
@@ -50,7 +57,7 @@ def test_a_failure_is_made_small_and_can_be_pasted(
     blob = re.search(r'Trial\.decode\("([^"]+)"\)\.run\(\)', shown)
     assert blob is not None
     least = Trial.decode(blob.group(1))
-    assert least.script == (Line(1.0, "root/a", "crash"),)
+    assert least.script == (ScriptedAction(1.0, "root/a", "crash"),)
     with pytest.raises(ReferenceDisagreement):
         least.run()
 

@@ -14,10 +14,10 @@ from hypothesis import strategies as st
 
 from actors import DeadLetter
 from examples.source_audit import (
-    Books,
+    AuditResults,
     Collector,
     Function,
-    GetBooks,
+    GetResults,
     Metrics,
     Work,
     find_files,
@@ -156,8 +156,8 @@ async def test_a_file_whose_worker_was_killed_is_accounted_for() -> None:
         collector = await w.runtime.spawn(Collector)
         w.runtime.events.publish(DeadLetter("audit/parsers/0", 0.0, Work("a.py"), "killed"))
         await w.settle()
-        books: Books = await collector.call(GetBooks())
-        assert books.quarantined == {"a.py": "lost (killed) in audit/parsers/0"}
+        results: AuditResults = await collector.call(GetResults())
+        assert results.quarantined == {"a.py": "lost (killed) in audit/parsers/0"}
 
 
 def test_each_python_file_is_found_once_and_in_order(tmp_path: Path) -> None:
@@ -232,23 +232,23 @@ PATHS = st.text("abc/\udcff", min_size=1, max_size=6)
 def test_a_report_adds_up_and_shows_the_largest(audited: dict[str, Metrics], reasons: dict[str, str], top: int) -> None:
     """Guards the report: nothing is left out of the sums, and nothing larger than what it lists."""
     quarantined = {path: reason for path, reason in reasons.items() if path not in audited}
-    books = Books(len(audited) + len(quarantined), audited, quarantined)
-    assert books.done
-    report = report_on(books, "root", top, 1.0)
+    results = AuditResults(len(audited) + len(quarantined), audited, quarantined)
+    assert results.done
+    report = report_on(results, "root", top, 1.0)
     assert report.adds_up
     assert report.lines == sum(each.lines for each in audited.values())
     lengths = sorted((each.lines for file in audited.values() for each in file.functions), reverse=True)
     assert [each.lines for _, each in report.largest_functions] == lengths[:top]
     complexities = sorted((each.complexity for each in audited.values()), reverse=True)
     assert [complexity for _, complexity in report.most_complex_files] == complexities[:top]
-    assert f"{books.found} found = {len(audited)} audited + {len(quarantined)} quarantined" in list(lines_of(report))
+    assert f"{results.found} found = {len(audited)} audited + {len(quarantined)} quarantined" in list(lines_of(report))
 
 
 @given(missing=st.integers(1, 5), audited=st.dictionaries(PATHS, METRICS, max_size=5))
-def test_books_are_not_done_while_a_file_is_missing(missing: int, audited: dict[str, Metrics]) -> None:
+def test_results_are_not_done_while_a_file_is_missing(missing: int, audited: dict[str, Metrics]) -> None:
     """Guards against a report that comes too early."""
-    assert not Books(None, audited).done
-    assert not Books(len(audited) + missing, audited).done
+    assert not AuditResults(None, audited).done
+    assert not AuditResults(len(audited) + missing, audited).done
 
 
 @given(text=st.text(), width=st.integers(30, 120))

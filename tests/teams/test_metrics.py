@@ -89,12 +89,12 @@ def test_busy_seconds_grow_while_the_work_goes_on() -> None:
         first, second = crew.assign(10.0, to="worker"), crew.assign(30.0, to="worker")
         sim.advance(5)
         assert metric(registry, "busy_seconds_total", team="crew", member="worker") == pytest.approx(10.0)
-        assert metric(registry, "seats_reserved", team="crew", member="worker") == 2
+        assert metric(registry, "capacity_reserved", team="crew", member="worker") == 2
         sim.advance(100)
         assert (first.get(), second.get()) == (10.0, 30.0)
         assert metric(registry, "busy_seconds_total", team="crew", member="worker") == pytest.approx(40.0)
-        assert metric(registry, "seats_reserved", team="crew", member="worker") == 0
-        assert metric(registry, "seats", team="crew", member="worker") == 2
+        assert metric(registry, "capacity_reserved", team="crew", member="worker") == 0
+        assert metric(registry, "capacity", team="crew", member="worker") == 2
 
 
 def test_waiting_and_response_time_are_those_of_the_work() -> None:

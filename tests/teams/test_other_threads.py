@@ -152,7 +152,7 @@ def test_the_figures_of_a_team_outlive_a_crash_of_its_coordinator() -> None:
 
         def figures() -> list[float | None]:
             labels = {"team": "crew", "member": "slow"}
-            names = ("seats", "seats_reserved", "busy_seconds_total")
+            names = ("capacity", "capacity_reserved", "busy_seconds_total")
             return [registry.get_sample_value(f"letitcrash_team_{name}", labels) for name in names]
 
         assert figures() == [2.0, 2.0, pytest.approx(8.0)]

@@ -15,8 +15,8 @@ if TYPE_CHECKING:
     from actors.testing._sim.runtime import SimRuntime
 
 
-class Errand:
-    """The work of a carrier at present, as the loop asks for it."""
+class CarrierLane:
+    """The lane of the actor that a carrier works for at present."""
 
     __slots__ = ("carrier",)
 
@@ -76,9 +76,9 @@ class SimLoopHost(LoopHost):
         self.turns += 1
 
     def make_carrier(self) -> CoroutineRunner:
-        context, errand = Context(), Errand()
-        context.run(current_lane.set, errand)
-        carrier = errand.carrier = context.run(CoroutineRunner, self, self._loop)
+        context, owner = Context(), CarrierLane()
+        context.run(current_lane.set, owner)
+        carrier = owner.carrier = context.run(CoroutineRunner, self, self._loop)
         # The first step of a carrier runs no code of an actor: it does not count as a step.
         self._sim.take_back(self._sim.outside)._run()  # type: ignore[union-attr]
         return carrier

@@ -1,4 +1,4 @@
-"""What is outside of a simulation, by kind, and what a test may let in."""
+"""The world outside of a simulation, by kind, and the parts of it that a test may let in."""
 
 from __future__ import annotations
 
@@ -17,5 +17,5 @@ _INSTEAD: Mapping[str, str] = {
 
 
 def instead_of(kind: str) -> str:
-    """What a user can do in place of a call of this kind that is refused."""
+    """The remedy for a user whose call of this kind is refused."""
     return _INSTEAD[kind]

@@ -100,7 +100,7 @@ class SimRuntime(Runtime):
 
     @cached_property
     def entropy(self) -> random.Random:
-        """What the operating system gives elsewhere: `os.urandom`, `secrets`, generators without a seed."""
+        """The randomness of the operating system: `os.urandom`, `secrets`, generators without a seed."""
         return random.Random(f"entropy {self.seed}")
 
     def make_hosts(self) -> None:

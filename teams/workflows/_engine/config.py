@@ -142,13 +142,13 @@ OF_SUPERVISORS = {"id"} | (EngineOptions.__optional_keys__ - {"on_give_up"})
 
 @dataclass
 class ConfigValues:
-    """What one source says, and what is wrong with it."""
+    """The values of one source, and their faults."""
 
     values: dict[str, Any] = field(default_factory=dict)
     """By field."""
     faults: list[SpecFault] = field(default_factory=list)
     remarks: list[str] = field(default_factory=list)
-    """What has no effect, and why."""
+    """The settings without effect, and the reasons."""
     said: dict[str, str] = field(default_factory=dict)
     """The name under which each field was set."""
 
@@ -166,7 +166,7 @@ class ConfigValues:
 
 
 def table_values(path: str, table: Mapping[str, object]) -> ConfigValues:
-    """What a mapping says: the arguments of a call, or the table of a file. Other keys are left alone."""
+    """The settings in a mapping: the arguments of a call, or the table of a file. Other keys are left alone."""
     found = ConfigValues()
     for key, value in table.items():
         if key in NAMES:
@@ -177,7 +177,7 @@ def table_values(path: str, table: Mapping[str, object]) -> ConfigValues:
 
 
 def environment_values(environ: Mapping[str, str] | None = None) -> ConfigValues:
-    """What the environment says. An empty variable says nothing. None: that of the process."""
+    """The settings in the environment. An empty variable says nothing. None: that of the process."""
     environ = os.environ if environ is None else environ
     found, path = ConfigValues(), OF_ENVIRONMENT
     for name in NAMES:
@@ -200,7 +200,7 @@ def environment_values(environ: Mapping[str, str] | None = None) -> ConfigValues
 
 
 def _from_text(setting: Setting, text: str) -> object:
-    """What a variable says, as the reader of the setting takes it. What it cannot be stays a string."""
+    """The value of a variable, as the reader of the setting takes it. Other values stay strings."""
     if setting.read is _truth and text.lower() in _TRUE + _FALSE:
         return text.lower() in _TRUE
     if setting.read is _count and text.isascii() and text.isdecimal() and len(text) < 19:
@@ -265,7 +265,7 @@ class EngineConfig:
     quality_domain: str = "GENERIC"
     """The domain of a step with `on_low` that names none."""
     remarks: tuple[str, ...] = ()
-    """What was set and has no effect, and why."""
+    """The settings without effect, and the reasons."""
 
     @classmethod
     def load(

@@ -147,7 +147,7 @@ LEASE = 15.0
 
 
 class _Kept:
-    """What outlives the incarnations of the desk."""
+    """The state that outlives the incarnations of the desk."""
 
     def __init__(self) -> None:
         self.lease: Lease | None = None

@@ -97,7 +97,7 @@ class _EngineReader(FormReader):
         own = table_values(self._id, self._own)
         self.faults += [*over.faults, *own.faults]
         self._config = {**own.values, **over.values}
-        """What is set, by field."""
+        """The values that are set, by field."""
 
     def engine(self) -> SupervisorSpec[EngineRef] | None:
         """The engine; None where nothing can be made of the document."""

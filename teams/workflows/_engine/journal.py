@@ -75,7 +75,7 @@ class Query(NamedTuple):
 
 
 class _Opened:
-    """What outlives the incarnations."""
+    """The state that outlives the incarnations."""
 
     def __init__(self) -> None:
         self.memory: MemoryRunStore | None = None
@@ -208,37 +208,37 @@ class JournalWriter(Actor):
     only_host = "loop"
 
     def __init__(self) -> None:
-        self._line = self.kept(CommitQueue)
+        self._queue = self.kept(CommitQueue)
 
     def on_start(self) -> None:
-        line = self._line
-        line.journal = self.ref
-        if not line.open:
-            line.open = True
-            when_gone(self, partial(line.refuse, self.path))
-        line.sent = 0
-        line.flushing = False
-        if line.units:
-            line.flush_soon()
-        self.publish_view(line)
+        queue = self._queue
+        queue.journal = self.ref
+        if not queue.open:
+            queue.open = True
+            when_gone(self, partial(queue.refuse, self.path))
+        queue.sent = 0
+        queue.flushing = False
+        if queue.units:
+            queue.flush_soon()
+        self.publish_view(queue)
 
     @handles
     def write(self, message: WriteUnit) -> None:
-        self._line.take(message.unit, take_reply(self))
+        self._queue.take(message.unit, take_reply(self))
 
     @handles
     def flush(self, _: _Flush) -> None:
-        self._line.flushing = False
+        self._queue.flushing = False
         self._send()
 
     def _send(self) -> None:
-        line = self._line
-        if line.sent or not line.units:
+        queue = self._queue
+        if queue.sent or not queue.units:
             return
-        line.batch += 1
-        batch, units = line.batch, tuple(unit for unit, _ in line.units[: line.most])
-        line.sent = len(units)
-        line.sent_at = self.runtime.now()
+        queue.batch += 1
+        batch, units = queue.batch, tuple(unit for unit, _ in queue.units[: queue.most])
+        queue.sent = len(units)
+        queue.sent_at = self.runtime.now()
         own = self.ref
 
         def say(message: object) -> None:
@@ -252,18 +252,18 @@ class JournalWriter(Actor):
 
     @handles
     def committed(self, message: _Committed) -> None:
-        line = self._line
-        if message.batch != line.batch or not line.sent:
+        queue = self._queue
+        if message.batch != queue.batch or not queue.sent:
             return  # it was sent again after a crash
-        done, line.units = line.units[: line.sent], line.units[line.sent :]
-        line.sent = 0
-        line.most = min(ROWS, line.most * 2)
+        done, queue.units = queue.units[: queue.sent], queue.units[queue.sent :]
+        queue.sent = 0
+        queue.most = min(ROWS, queue.most * 2)
         events, now = self.runtime.events, self.runtime.now()
         if events.takers[BatchWritten]:
-            events.publish(BatchWritten(self.path, now, len(done), now - line.sent_at))
+            events.publish(BatchWritten(self.path, now, len(done), now - queue.sent_at))
         self._send()
-        if line.failures:
-            line.failures = 0
+        if queue.failures:
+            queue.failures = 0
             events.publish(StoreBack(self.path, now))
         for (_, reply), result in zip(done, message.results, strict=True):
             if reply is not None:
@@ -271,36 +271,36 @@ class JournalWriter(Actor):
 
     @handles
     def not_committed(self, message: _NotCommitted) -> None:
-        line = self._line
-        if message.batch != line.batch or not line.sent:
+        queue = self._queue
+        if message.batch != queue.batch or not queue.sent:
             return
-        sent, line.sent = line.sent, 0
+        sent, queue.sent = queue.sent, 0
         if isinstance(message.error, NotStorable):
-            line.most = max(1, sent // 2)
-            reply = line.units.pop(0)[1] if sent == 1 else None
+            queue.most = max(1, sent // 2)
+            reply = queue.units.pop(0)[1] if sent == 1 else None
             self._send()
             if reply is not None:
                 settle_failure(reply, message.error, self.path)
             return
-        pause = PAUSES[min(line.failures, len(PAUSES) - 1)]
-        line.failures += 1
-        if line.failures == 1:
+        pause = PAUSES[min(queue.failures, len(PAUSES) - 1)]
+        queue.failures += 1
+        if queue.failures == 1:
             self.runtime.events.publish(StoreLost(self.path, self.runtime.now(), message.error))
-        line.flushing = True
+        queue.flushing = True
         self.tell_after(pause, _Flush())
 
 
 def put(journal: ActorRef[Any], unit: Unit, reply: ReplyTo) -> None:
     """Has a unit written, without a message for each once the journal is up. On the loop thread."""
-    line = journal.view()
-    if isinstance(line, CommitQueue):
-        line.take(unit, reply)
+    queue = journal.view()
+    if isinstance(queue, CommitQueue):
+        queue.take(unit, reply)
     else:
         ask_again(journal, WriteUnit(unit), reply)
 
 
 async def written(journal: ActorRef[Any], unit: Unit) -> Result:
-    """What the store says of a unit, as soon as it is written. On the loop thread."""
+    """The answer of the store to a unit, as soon as it is written. On the loop thread."""
     told: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
     put(journal, unit, told)
     result: Result = await told

@@ -18,7 +18,7 @@ PAUSE = 0.5
 
 
 class Seen(NamedTuple):
-    """What came of a look."""
+    """The outcome of a look."""
 
     epoch: int
     claimed: int

@@ -1,4 +1,4 @@
-"""What is asked of the desk of an engine."""
+"""The messages to the desk of an engine."""
 
 from __future__ import annotations
 
@@ -106,18 +106,18 @@ class StopReading(NamedTuple):
 
 
 class RunNews(NamedTuple):
-    """What is new of a run."""
+    """The row and the new entries of a run."""
 
     row: RunRow
     entries: Sequence[JournalEntry]
     graph: Graph | None
     """That of its workflow; None: this process does not know it."""
     hidden: Hidden
-    """What it does not show."""
+    """Its hidden parts."""
 
 
 class GetRun(NamedTuple):
-    """What the store has of a run. The answer is a `FoundRun`."""
+    """Asks for the rows of a run in the store. The answer is a `FoundRun`."""
 
     run: str
 
@@ -134,7 +134,7 @@ class FoundRun(NamedTuple):
     now: int
     """UTC microseconds."""
     hidden: Hidden
-    """What it does not show."""
+    """Its hidden parts."""
 
 
 class GetRuns(NamedTuple):

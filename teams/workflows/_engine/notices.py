@@ -1,4 +1,4 @@
-"""What the desk of an engine tells itself."""
+"""The messages of the desk of an engine to itself."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is inside the spec of an engine, for programs that look at it without starting it."""
+"""The parts of the spec of an engine, for programs that look at it without starting it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the store knows of runs, as the desk of an engine asks for it and has it written."""
+"""The rows of runs in the store, as the desk of an engine asks for it and has it written."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ class Records:
         self._now = now
 
     async def query(self, method: str, *args: object, **options: object) -> Any:
-        """What a method of the store returns. Raises StoreAway, also where the actor of the store broke over it."""
+        """The result of a method of the store. Raises StoreAway, also where the actor of the store broke over it."""
         return await self.called(method, Query(method, args, tuple(options.items())))
 
     async def called(self, method: str, message: Query | Apply) -> Any:
@@ -162,7 +162,7 @@ class Records:
         return graph_of(pattern)
 
     async def hidden(self, row: RunRow) -> Hidden:
-        """What a run does not show. Raises StoreAway."""
+        """The hidden parts of a run. Raises StoreAway."""
         stored: Definition | None = await self.query("definition", row.workflow, row.version)
         return Hidden(None if stored is None else stored.body)
 

@@ -48,7 +48,7 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class RunStatus:
-    """What is known of a run. Times are seconds since the epoch."""
+    """The status of a run. Times are seconds since the epoch."""
 
     id: str
     workflow: str
@@ -128,7 +128,7 @@ class WorkflowRun:
         return self._ask(GetRun(self.id), lambda found: status_of(*found))
 
     def history(self) -> Future[tuple[JournalEntry, ...]]:
-        """What is written of it, in order, without what its steps redact."""
+        """Its entries, in order, without what its steps redact."""
         return self._ask(GetRun(self.id), lambda found: tuple(found[5].entries(found[1])))
 
     def artifacts(self) -> Future[tuple[MadeArtifact, ...]]:
@@ -415,8 +415,8 @@ def status_of(
     now: int | None = None,
     hidden: Hidden | None = None,
 ) -> RunStatus:
-    """What rows say of a run. With the graph of its workflow and the time in UTC microseconds, also how long it will
-    take. `hidden` is what it does not show; None: it shows everything.
+    """The status of a run, by its rows. With the graph of its workflow and the time in UTC microseconds, also how long
+    it will take. `hidden` is what it does not show; None: it shows everything.
     """
     body = row.result
     if hidden is not None:

@@ -184,7 +184,7 @@ def answers(waiting: Iterable[InboxRow], entries: Iterable[JournalEntry]) -> Ite
 
 
 def retried(row: RunRow, entries: Sequence[JournalEntry], step: str | None, now: int) -> Unit:
-    """What a retry of a run writes: what is done stays done; with `step`, that one and what began after it does not.
+    """The unit of a retry of a run: what is done stays done; with `step`, that one and what began after it does not.
 
     Raises:
         AlreadyEnded: it is done
@@ -212,7 +212,7 @@ def retried(row: RunRow, entries: Sequence[JournalEntry], step: str | None, now:
 
 
 def moved(row: RunRow, entries: Sequence[JournalEntry], was: Definition, to: Definition, now: int) -> Unit:
-    """What a move of a run to another version of its workflow writes. A blocked run goes on then.
+    """The unit of a move of a run to another version of its workflow. A blocked run goes on then.
 
     Raises:
         AlreadyEnded: it has ended
@@ -233,7 +233,7 @@ def moved(row: RunRow, entries: Sequence[JournalEntry], was: Definition, to: Def
 
 
 def not_moved(row: RunRow, error: WorkflowError, now: int) -> Unit:
-    """What is written when a run cannot be moved: why."""
+    """The unit of a refused move, with the reason."""
     body = encode({"move": None, "refused": str(error)})
     return Unit(row.id, epoch=row.epoch, entries=(JournalEntry(row.id, row.seq + 1, "edited", "", 1, now, None, body),))
 
@@ -291,12 +291,12 @@ def read_changes(run: str, values: object) -> GraphChanges:
 
 
 def edit_body(id: str, before: str, made: Workflow, changes: GraphChanges) -> bytes:
-    """What the journal says of an edit."""
+    """The body of the entry of an edit."""
     return encode({"id": id, "edit": made.version, "from": before, **changes.summary()})
 
 
 def refused_edit_body(id: str, error: Exception) -> bytes:
-    """What the journal says of an edit that was refused."""
+    """The body of the entry of an edit that was refused."""
     match error:
         case AlreadyBegun(steps=steps):
             said: Mapping[str, Any] = {"begun": list(steps)}
@@ -308,7 +308,7 @@ def refused_edit_body(id: str, error: Exception) -> bytes:
 
 
 def not_edited(row: RunRow, error: Exception, id: str, now: int) -> Unit:
-    """What is written when the edit that a message brought is refused: why."""
+    """The unit of a refused edit that a message brought, with the reason."""
     entry = JournalEntry(row.id, row.seq + 1, "edited", "", 1, now, None, refused_edit_body(id, error))
     return Unit(row.id, epoch=row.epoch, entries=(entry,), taken=(id,))
 

@@ -1,4 +1,4 @@
-"""What people do with schedules, as functions over an open store, in its thread. An engine need not be up: what they
+"""The operations on schedules, as functions over an open store, in its thread. An engine need not be up: what they
 write is found by those that are.
 """
 

@@ -1,4 +1,4 @@
-"""What an engine knows from its beginning: its workflows, and its options."""
+"""The settings of an engine: its workflows, and its options."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ class EngineSettings:
     max_value_bytes: int = LIMIT
     """The most bytes of an input, a result and a signal, as JSON."""
     names: KnownNames | None = None
-    """What the steps of an edit may name; None: that is not known."""
+    """The names that the steps of an edit may use; None: they are not known."""
     _stored: dict[str, tuple[str, bytes]] = field(default_factory=dict, repr=False, compare=False)
     """The version and the text of each workflow that was asked for."""
 

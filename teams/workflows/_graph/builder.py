@@ -331,7 +331,7 @@ def workflow(
         execution: How the steps of a DAG run. "ready" begins each as soon as it can; "sequential" one after another;
             "levels" begins a level when the one before has ended; "hybrid" does that, too, and runs a level of fewer
             safe steps than the threshold one after another; "auto" chooses by the graph, the declared durations and the
-            free seats of the team when the run begins, and says why (`ExecutionChosen`). A step whose metadata says
+            free capacity of the team when the run begins, and says why (`ExecutionChosen`). A step whose metadata says
             `parallel_safe = False` always runs alone. In a chain, "auto" has a step wait only for the data that it
             needs, and for steps that wait for a person, a signal or a time; what comes after such a step waits for it.
             Default: "ready", of a chain one after another.

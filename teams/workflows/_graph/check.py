@@ -1,4 +1,4 @@
-"""What is wrong with a workflow as a whole. Each fault has its place: `workflow/step`, and the option."""
+"""The faults of a workflow as a whole. Each fault has its place: `workflow/step`, and the option."""
 
 from __future__ import annotations
 

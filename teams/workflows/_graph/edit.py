@@ -39,7 +39,7 @@ KEYS = ("add_node", "add_edge", "remove", "replace", "add_subgraph")
 
 
 class KnownNames(NamedTuple):
-    """What the steps of an engine may name."""
+    """The names that the steps of an engine may use."""
 
     members: frozenset[str] = frozenset()
     """Members and roles."""
@@ -51,7 +51,7 @@ class KnownNames(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class GraphChanges:
-    """What an edit changes."""
+    """The changes of an edit."""
 
     add_node: tuple[Node, ...] = ()
     add_edge: tuple[tuple[str, str], ...] = ()

@@ -168,7 +168,7 @@ class Node:
     timeout: float | None = None
     on_failure: FailureChoice = "stop"
     on_skipped: OnSkipped = "null"
-    """What a reference to a skipped step does: it is null, it skips this step, too, or it fails this step."""
+    """The effect of a reference to a skipped step: it is null, it skips this step, too, or it fails this step."""
     undo: str | Callable[..., Any] | None = None
     effects: Effects = "at_least_once"
     returns: Any = None
@@ -206,7 +206,7 @@ class Node:
 
     @property
     def title(self) -> str:
-        """What it does, in a few words."""
+        """Its action, in a few words."""
         match self.what:
             case Agent() | CallFunction() | PlayPattern():
                 assert self.target is not None

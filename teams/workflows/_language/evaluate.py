@@ -1,4 +1,4 @@
-"""What a condition says of values: true, false, or unknown (Kleene). Only true holds.
+"""The value of a condition: true, false, or unknown (Kleene). Only true holds.
 
 A reference that leads nowhere makes its comparison unknown; `not` keeps that, `and` and `or` decide without it where
 they can. A value by itself counts as Python has it: null, false, 0, and what is empty do not hold. `true` is not 1.
@@ -29,7 +29,7 @@ Env = Mapping[str, object]
 
 
 def evaluate(condition: Expression, env: Env) -> bool | Unknown:
-    """What the condition says. Raises NotComparable where the types of values do not allow a comparison."""
+    """The value of the condition. Raises NotComparable where the types of values do not allow a comparison."""
     match condition:
         case Always():
             return True

@@ -43,7 +43,7 @@ class InputTemplate:
     """A value of strings, numbers, lists and mappings, with references in its strings."""
 
     source: Any = None
-    """What was written."""
+    """The value as it was written."""
     refs: tuple[Ref, ...] = field(default=(), compare=False)
     """Every reference in it, in order."""
     _made: Any = field(default=None, repr=False, compare=False)

@@ -29,7 +29,7 @@ _DIGITS = 9
 
 @dataclass(frozen=True, slots=True)
 class Criterion:
-    """What a result is scored by. `at_least` makes it."""
+    """A criterion of a result: its threshold and weight. `at_least` makes it."""
 
     threshold: float
     """The least score that passes, from 0 to 1."""

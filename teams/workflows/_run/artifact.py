@@ -21,7 +21,7 @@ class Artifact:
     data: object
     """What JSON can say."""
     kind: str = "json"
-    """What it is, such as "report" or "text/markdown"."""
+    """Its kind, such as "report" or "text/markdown"."""
 
     def __post_init__(self) -> None:
         given: tuple[tuple[str, object], ...] = (("name", self.name), ("kind", self.kind))

@@ -10,13 +10,13 @@ from teams.workflows._graph.workflow import ChosenExecution
 from teams.workflows._run.progress import declared_durations
 
 if TYPE_CHECKING:
-    from teams._dispatch.view import Seats
+    from teams._dispatch.view import TeamCapacity
     from teams.workflows._graph.workflow import Workflow
 
 HIGH_LOAD = 0.8
-"""Above this part of the seats in use, nothing more is run side by side."""
-FREE_SEATS = 2
-"""With fewer free seats, nothing is run side by side."""
+"""Above this part of the capacity in use, nothing more is run side by side."""
+FREE_CAPACITY = 2
+"""With less free capacity, nothing is run side by side."""
 BENEFIT = 0.3
 """At most this part of the time saved is not worth it."""
 
@@ -49,14 +49,14 @@ def choose_execution(
     Args:
         ready: How many tasks do not depend on each other.
         potential: Which part of the time is saved by running them side by side, from 0 to 1.
-        load: Which part of the seats is in use, from 0 to 1. Default: 0.0.
-        free: How many seats are free. None: no limit. Default: None.
+        load: Which part of the capacity of the members is in use, from 0 to 1. Default: 0.0.
+        free: How many more steps the members can do at once. None: no limit. Default: None.
         threshold: The least number of independent tasks that is worth it. Default: 3.
         groups: Whether the tasks are in groups that must end together. Default: False.
     """
-    if load > HIGH_LOAD or (free is not None and free < FREE_SEATS):
-        seats = "any number are" if free is None else "1 is" if free == 1 else f"{free} are"
-        return ExecutionChoice("sequential", "high_system_load", f"{load:.0%} of the seats are in use, {seats} free")
+    if load > HIGH_LOAD or (free is not None and free < FREE_CAPACITY):
+        left = "any number" if free is None else free
+        return ExecutionChoice("sequential", "high_system_load", f"{load:.0%} of the capacity is in use, {left} free")
     if ready < threshold:
         detail = f"{ready} independent {'task' if ready == 1 else 'tasks'}, fewer than {threshold}"
         return ExecutionChoice("sequential", "below_parallel_threshold", detail)
@@ -68,11 +68,11 @@ def choose_execution(
     )
 
 
-def choice_of(workflow: Workflow, seats: Seats | None = None) -> ExecutionChoice:
+def choice_of(workflow: Workflow, capacity: TeamCapacity | None = None) -> ExecutionChoice:
     """How the steps of a workflow run: as its `execution` says, or for "auto" by its graph, the durations that its
-    steps declare (without any, all count the same), and the seats of the team. None: there are enough.
+    steps declare (without any, all count the same), and the capacity of the team. None: there is enough.
 
-    Seats do not count where no step is work for a member.
+    The capacity does not count where no step is work for a member.
     """
     wanted = workflow.execution
     if wanted != "auto":
@@ -84,7 +84,7 @@ def choice_of(workflow: Workflow, seats: Seats | None = None) -> ExecutionChoice
     total = sum(durations.values())
     together = sum(max(durations[id] for id in group) for group in groups if group) + sum(durations[id] for id in alone)
     widest = max(map(len, groups), default=0)
-    scarce = seats if any(True for _ in work_targets(workflow)) else None
+    scarce = capacity if any(True for _ in work_targets(workflow)) else None
     return choose_execution(
         widest,
         potential=1 - together / total if total else 0.0,

@@ -40,7 +40,7 @@ def signals_in(graph: Graph) -> dict[str, tuple[str, ...]]:
 
 
 class Hidden:
-    """What a run does not show. It reads the entries of the run, in order."""
+    """The hidden parts of a run. It reads the entries of the run, in order."""
 
     def __init__(self, definition: bytes | None = None) -> None:
         """`definition` is the text of its workflow in the store."""

@@ -72,7 +72,7 @@ class _Batch:
         """Waits until it is written."""
         self.after: list[tuple[Callable[..., object], tuple[object, ...]]] = []
         self.result: Written | None = None
-        """What the store said."""
+        """The answer of the store."""
 
     def done(self) -> bool:
         return False
@@ -85,7 +85,7 @@ class _Batch:
 
 
 class LongWait(NamedTuple):
-    """What a step of a run waits for that may take days: a time, a signal, a person."""
+    """A wait of a step that may take days: for a time, a signal, a person."""
 
     for_what: str
     until: int | None
@@ -205,7 +205,7 @@ class DurableKeeper:
         self._transactions: dict[str, _Batch] = {}
         """The steps that the store does now, in a transaction each."""
         self.again: dict[str, float | None] = {}
-        """What was decided about the steps that failed. It is written with their failure."""
+        """The decisions about the steps that failed. Each is written with the failure."""
         self.accepts = False
         self.cancelled = past.cancelled
         """Why the run was cancelled; None: it was not."""
@@ -471,7 +471,7 @@ class DurableKeeper:
         self.accepts = True
 
     def noted(self, step: str) -> Any:
-        """What was decided at this place: the rule that was taken, or how steps run. None: nothing yet."""
+        """The decision at this place: the rule that was taken, or how steps run. None: nothing yet."""
         entry = self._past.note(step)
         return None if entry is None or entry.body is None else decode(entry.body)
 
@@ -837,7 +837,7 @@ def _not_again(_: BaseException) -> None:
 
 @lru_cache(maxsize=1_000)
 def _label(text: str) -> bytes:
-    """What a step is, as its beginning says it."""
+    """The description of a step, as its beginning says it."""
     return encode(text)
 
 

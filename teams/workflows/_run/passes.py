@@ -15,7 +15,7 @@ class Passes:
     def __init__(self) -> None:
         self._context = Context()
         self._next: list[Callable[[], object]] = []
-        """What the next pass calls."""
+        """The functions that the next pass calls."""
 
     def soon(self, call: Callable[[], object]) -> None:
         """Calls `call` in the next pass."""

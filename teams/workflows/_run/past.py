@@ -1,4 +1,4 @@
-"""What is written of a durable run: read once, when a process takes the run up, and recalled while it plays.
+"""The journal of a durable run: read once, when a process takes the run up, and recalled while it plays.
 
 An actor that plays the run again in the same process recalls the same: what was recalled, and what has come since, is
 kept for it.
@@ -32,7 +32,9 @@ class Undoable(NamedTuple):
 
 
 class Past:
-    """What the journal of a run says. Attributes that a keeper has too are handed over to it: it goes on with them."""
+    """The state of a run by its journal. Attributes that a keeper has too are handed over to it: it goes on with
+    them.
+    """
 
     def __init__(self, entries: Iterable[JournalEntry]) -> None:
         self.seq = 0
@@ -197,7 +199,7 @@ class Past:
         self._waited[step] = entry
 
     def note(self, step: str) -> JournalEntry | None:
-        """What was noted at a step, here or in another process."""
+        """The note of a step, made here or in another process."""
         known = self._noted.pop(step, None)
         if known is not None:
             self._notes[step] = known

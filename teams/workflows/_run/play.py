@@ -46,11 +46,11 @@ from teams.workflows._language.refs import MISSING, SKIPPED
 from teams.workflows._quality.domain import QUALITY, Scores
 from teams.workflows._quality.scoring import DECISION, DECISIONS, Quality
 from teams.workflows._run.continuing import ContinueAsNew
-from teams.workflows._run.course import GraphCourse
 from teams.workflows._run.detached import starting
 from teams.workflows._run.execution import CHOICE, ExecutionChoice, choice_of
 from teams.workflows._run.hidden import NOTE, note_of, signals_in
 from teams.workflows._run.keeper import DurableKeeper, checked
+from teams.workflows._run.step_order import StepOrder
 from teams.workflows._run.values import adapter, write
 from teams.workflows.errors import (
     AgentMissing,
@@ -201,13 +201,13 @@ class _Player:
         key = run.key(CHOICE)
         if keeper is not None and (known := keeper.noted(key)) is not None:
             return ExecutionChoice(**known)
-        choice = run.kept(CHOICE, lambda: choice_of(self._workflow, run.seats))
+        choice = run.kept(CHOICE, lambda: choice_of(self._workflow, run.capacity))
         if keeper is None or keeper.note_once("routed", key, asdict(choice)):
             run.emit(ExecutionChosen("", 0.0, "", choice.execution, choice.reason, choice.detail))
         return choice
 
     async def _waves(self, execution: ChosenExecution) -> None:
-        course = GraphCourse(self._graph, execution, self._workflow.parallel_threshold)
+        order = StepOrder(self._graph, execution, self._workflow.parallel_threshold)
         ended: asyncio.Queue[str] = asyncio.Queue()
         tasks: dict[str, asyncio.Task[object]] = {}
 
@@ -226,8 +226,8 @@ class _Player:
                 self._begun(id)
                 tasks[id] = asyncio.ensure_future(do(id))
 
-        self._begin_more = lambda: begin(course.edit(self._graph, tasks, self._results))
-        begin(course.begin())
+        self._begin_more = lambda: begin(order.edit(self._graph, tasks, self._results))
+        begin(order.begin())
         try:
             while tasks:
                 id = await ended.get()
@@ -235,9 +235,9 @@ class _Player:
                 await asyncio.wait([task])
                 del tasks[id]
                 self._ended(id, task.result())
-                level = course.level
-                begin(course.ended(id))
-                if level and (course.level > level or not tasks):
+                level = order.level
+                begin(order.ended(id))
+                if level and (order.level > level or not tasks):
                     self._run.emit(LevelDone("", 0.0, "", level, self._graph.levels[level - 1]))
             self._over()
         finally:
@@ -245,7 +245,7 @@ class _Player:
             await end_all(tasks.values())
 
     def _previous(self, node: Node) -> object:
-        """What a step of a chain gets: the result before it. Where it takes none, some may still be under way."""
+        """The input of a step of a chain: the result before it. Where it takes none, some may still be under way."""
         if node.id in self._graph.takers:
             for place in range(self._graph.places[node.id] - 1, -1, -1):
                 found = self._results[self._graph.nodes[place].id]
@@ -401,7 +401,7 @@ class _Player:
             revision = Revision(self._input_of(node, env, default), scores, result, number)
 
     async def _decision(self, part: str, scores: Scores, person: str | None) -> str:
-        """What a person decides about a low score."""
+        """The decision of a person about a low score."""
         keeper, name = self._needs_engine(part), f"{part}/{DECISION}"
         low = "".join(f", {each} {scores.scores.get(each, 'missing')}" for each in (*scores.low, *scores.missing))
         whole = f"{scores.domain} of {self._run.key(part)} is {scores.score:g} of {scores.threshold:g}"

@@ -75,7 +75,7 @@ class GraphReader:
         return self._over.keys()
 
     def before(self, entry: JournalEntry) -> Iterator[Told]:
-        """What an entry tells of what came before it."""
+        """The events of an entry that came before it."""
         found = self._place(entry)
         if found is None:
             return
@@ -101,7 +101,7 @@ class GraphReader:
             yield from self._ends(entry, [id])
 
     def ended(self, entry: JournalEntry, *, done: bool) -> Iterator[Told]:
-        """What the end of the run tells."""
+        """The events of the end of the run."""
         if done:
             yield from self._ends(entry, [id for id in self.graph.order if id not in self._over])
             yield from self._levels_over()
@@ -177,7 +177,7 @@ class RunReader:
             self._graph.use(graph)
 
     def read(self, entry: JournalEntry, row: RunRow) -> list[StreamEvent]:
-        """What an entry tells. `row` is that of the run, as new as the entry or newer."""
+        """The events of an entry. `row` is that of the run, as new as the entry or newer."""
         found = [
             kind(entry.seq * PLACES + index, entry.run, entry.at / 1e6, *fields)
             for index, (kind, fields) in enumerate(self.told(entry, row))

@@ -21,7 +21,7 @@ from teams.workflows._run.values import adapter, written
 
 @dataclass(frozen=True, slots=True)
 class Transaction:
-    """What the function of a step with `effects="transaction"` gets."""
+    """The argument of the function of a step with `effects="transaction"`."""
 
     value: Any
     """The input of the step."""
@@ -32,8 +32,8 @@ class Transaction:
 
 
 class StepTransaction(NamedTuple):
-    """What a store calls inside the transaction of the unit, in its thread. It may do so several times: then it has
-    taken back all that the earlier calls wrote.
+    """A callable for the store, inside the transaction of the unit, in its thread. It may be called again: then the
+    store has taken back all that the earlier calls wrote.
     """
 
     entry: JournalEntry

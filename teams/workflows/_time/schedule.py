@@ -199,7 +199,7 @@ class ScheduleStanding(NamedTuple):
 
 
 class SlotDecision(NamedTuple):
-    """What is done now."""
+    """The decision about the slots that are due."""
 
     starts: tuple[int, ...]
     """Slots whose runs start now, in order."""
@@ -231,7 +231,7 @@ def next_at(schedule: WorkflowSchedule, standing: ScheduleStanding) -> int | Non
 
 
 def decide(schedule: WorkflowSchedule, standing: ScheduleStanding, now: int, *, is_open: bool) -> SlotDecision:
-    """What is done at a time. `is_open` says whether a run of the schedule has not ended."""
+    """The decision at a time. `is_open` says whether a run of the schedule has not ended."""
     due, missed, last = _due(schedule, standing.last, now)
     left_out = [] if missed is None else [(*missed, "no engine was there in time")]
     waiting = (*standing.queued, *due)
@@ -325,7 +325,7 @@ def schedule_of(row: ScheduleRow) -> WorkflowSchedule:
 
 
 def spec_of(row: ScheduleRow) -> Mapping[str, Any]:
-    """What else the row of a schedule says."""
+    """The spec in the row of a schedule."""
     found: Mapping[str, Any] = decode(row.spec.encode())
     return found
 
@@ -351,7 +351,7 @@ def paused(row: ScheduleRow, now: int, *, pause: bool) -> ScheduleRow:
 
 @dataclass(frozen=True, slots=True)
 class ScheduleStatus:
-    """What is known of a schedule. Times are seconds since the epoch."""
+    """The status of a schedule. Times are seconds since the epoch."""
 
     id: str
     workflow: str
@@ -372,7 +372,7 @@ class ScheduleStatus:
 
 
 def status_of(row: ScheduleRow) -> ScheduleStatus:
-    """What a row says of a schedule."""
+    """The status of a schedule, by its row."""
     spec, standing = spec_of(row), standing_of(row)
     return ScheduleStatus(
         id=row.id,

@@ -26,14 +26,14 @@ if TYPE_CHECKING:
     from teams.workflows.testing._reference import Expected, expected
     from teams.workflows.testing._sketch import Hopeless, Ledger, Piece, Sketch
     from teams.workflows.testing._strategies import disk_faults, sketches, worlds
-    from teams.workflows.testing._world import EngineLine, World, WorldOutcome
+    from teams.workflows.testing._world import EngineAction, World, WorldOutcome
 
 __all__ = [
     "Committed",
     "Connection",
     "Disk",
     "DiskFault",
-    "EngineLine",
+    "EngineAction",
     "Expected",
     "FailCommit",
     "Hopeless",
@@ -74,7 +74,7 @@ if not TYPE_CHECKING:
             "teams.workflows.testing._reference": ["Expected", "expected"],
             "teams.workflows.testing._sketch": ["Hopeless", "Ledger", "Piece", "Sketch"],
             "teams.workflows.testing._strategies": ["disk_faults", "sketches", "worlds"],
-            "teams.workflows.testing._world": ["EngineLine", "WorldOutcome", "World"],
+            "teams.workflows.testing._world": ["EngineAction", "WorldOutcome", "World"],
         },
         needs={
             "greenlet": [

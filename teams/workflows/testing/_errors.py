@@ -1,4 +1,4 @@
-"""What a world finds."""
+"""The errors of a world."""
 
 from __future__ import annotations
 

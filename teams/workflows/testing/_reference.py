@@ -1,4 +1,4 @@
-"""The reference course: what comes of a sketch, without an engine, a store, a clock or the language of conditions.
+"""The reference model: what comes of a sketch, without an engine, a store, a clock or the language of conditions.
 
 Written from the rules of workflows. It knows nothing of faults: none of them may change a result.
 """

@@ -1,6 +1,6 @@
 """Small workflows as plain values, and the work that their steps do.
 
-A sketch says in words of its own what a workflow does; `build` makes the workflow of it, and the reference course
+A sketch says in words of its own what a workflow does; `build` makes the workflow of it, and the reference model
 says from the sketch alone what comes of it. The result of a step is `{"n": number}`, made of what it gets.
 """
 
@@ -62,7 +62,7 @@ class Piece:
     """Whether its effects are "at_most_once": it is not tried again, either."""
 
     def __repr__(self) -> str:
-        """What differs from the defaults."""
+        """The options that differ from the defaults."""
         given = [
             f"{each.name}={getattr(self, each.name)!r}"
             for each in fields(self)[1:]

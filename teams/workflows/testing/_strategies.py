@@ -16,7 +16,7 @@ from teams.workflows.testing._faults import (
     UnknownCommit,
 )
 from teams.workflows.testing._sketch import Piece, PieceKind, Sketch
-from teams.workflows.testing._world import EngineDeed, EngineLine, World
+from teams.workflows.testing._world import EngineAction, EngineDeed, World
 
 if TYPE_CHECKING:
     from hypothesis.strategies import DrawFn, SearchStrategy
@@ -177,7 +177,7 @@ def worlds(
         flow = draw(flows)
         runs = draw(st.integers(1, max_runs))
         engine = st.integers(0, engines - 1)
-        script = [EngineLine(draw(at) / 4, "start", number, draw(engine)) for number in range(runs)]
+        script = [EngineAction(draw(at) / 4, "start", number, draw(engine)) for number in range(runs)]
         heard = [each.id for each in flow.pieces if each.kind in ("wait", "ask")]
         for _ in range(draw(st.integers(0, 4)) if chosen_deeds else 0):
             deed = draw(st.sampled_from(chosen_deeds))
@@ -186,7 +186,7 @@ def worlds(
             step = draw(st.sampled_from(heard)) if deed == "say" else ""
             if deed == "edit":
                 step = draw(st.sampled_from([*(each.id for each in flow.pieces), *NEW]))
-            script.append(EngineLine(draw(at), deed, draw(st.integers(0, runs - 1)), draw(engine), step))
+            script.append(EngineAction(draw(at), deed, draw(st.integers(0, runs - 1)), draw(engine), step))
         search = draw(st.one_of(st.none(), st.tuples(st.sampled_from(SEARCHES), st.integers(0, 1000))))
         seed = draw(st.integers(0, 3))
         return World(flow, tuple(script), draw(drawn), tuple(draw(disk)), engines, seed, search, until)

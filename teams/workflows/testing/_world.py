@@ -1,7 +1,7 @@
 """A world: a workflow, what callers do with runs of it, and what goes wrong meanwhile. A value, with one outcome.
 
 `World.run` plays it in a simulation, waits until all is over, and judges: the result of each run is that of the
-reference course, and what the disk has at the end breaks none of the promises of an engine.
+reference model, and what the disk has at the end breaks none of the promises of an engine.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ from teams.workflows.testing._sketch import LAST_INPUT, Ledger, Sketch
 
 EngineDeed = Literal["start", "say", "cancel", "cancel_now", "pause", "resume", "edit"]
 SAID = 7
-"""What a signal carries."""
+"""The value of a signal."""
 ANSWER = "yes"
 MOST = 3
 """Runs that are awake at once in an engine."""
@@ -44,8 +44,8 @@ WITHIN = 200.0
 
 
 @dataclass(frozen=True, slots=True)
-class EngineLine:
-    """What a caller does at this time, by way of this engine, with the run of this number."""
+class EngineAction:
+    """The action of a caller at this time, by way of this engine, on the run of this number."""
 
     at: float
     deed: EngineDeed
@@ -72,7 +72,7 @@ class Heard:
 
 @dataclass(frozen=True, slots=True)
 class WorldOutcome:
-    """What became of a world."""
+    """The outcome of a world."""
 
     tables: Tables
     rows: dict[int, RunRow]
@@ -88,7 +88,7 @@ class World:
     """A workflow, engines, a script, and faults."""
 
     sketch: Sketch
-    script: tuple[EngineLine, ...] = (EngineLine(0.5, "start"),)
+    script: tuple[EngineAction, ...] = (EngineAction(0.5, "start"),)
     plan: FaultPlan = field(default_factory=FaultPlan)
     disk: tuple[DiskFault, ...] = ()
     engines: int = 1
@@ -156,9 +156,9 @@ class _Play:
     def play(self) -> None:
         """Plays the script under faults, then has everything said that was not acknowledged, and waits for the ends."""
         processes, sim = self._processes, self._sim
-        for line in sorted(self._world.script, key=lambda each: each.at):
-            processes.run(max(line.at, sim.now))
-            self._perform(line)
+        for action in sorted(self._world.script, key=lambda each: each.at):
+            processes.run(max(action.at, sim.now))
+            self._perform(action)
         processes.run(max(self._world.until, sim.now))
         processes.heal()
         healed = sim.now
@@ -175,7 +175,7 @@ class _Play:
         self.rows = {number: row for number in self._runs if (row := self._row(number)) is not None}
 
     def judge(self) -> None:
-        """Compares the ends of the runs with what the reference course says of their graphs as they were edited."""
+        """Compares the ends of the runs with what the reference model says of their graphs as they were edited."""
         for number, row in self.rows.items():
             sketch = self._edited(number, row)
             wanted = _expects(sketch)
@@ -220,25 +220,25 @@ class _Play:
 
     # What callers do
 
-    def _perform(self, line: EngineLine) -> None:
-        ref = self._processes.ref(line.engine % self._world.engines)
-        if line.deed.startswith("cancel"):
-            self.heard.asked_to_cancel.add(line.run)
+    def _perform(self, action: EngineAction) -> None:
+        ref = self._processes.ref(action.engine % self._world.engines)
+        if action.deed.startswith("cancel"):
+            self.heard.asked_to_cancel.add(action.run)
         if ref is None:
             return
-        if line.deed == "start":
-            self._start(ref, line.run)
+        if action.deed == "start":
+            self._start(ref, action.run)
             return
-        run = self._known(ref, line.run)
+        run = self._known(ref, action.run)
         if run is None:
             return
-        match line.deed:
+        match action.deed:
             case "say":
-                self._say(run, line.step)
+                self._say(run, action.step)
             case "edit":
-                self._edit(run, line.run, line.step)
+                self._edit(run, action.run, action.step)
             case "cancel" | "cancel_now":
-                self._then(run.cancel(now=line.deed == "cancel_now"), lambda _: self.heard.cancelled.add(line.run))
+                self._then(run.cancel(now=action.deed == "cancel_now"), lambda _: self.heard.cancelled.add(action.run))
             case "pause":
                 self._then(run.pause(), lambda _: None)
             case "resume":

@@ -221,8 +221,8 @@ def test_a_process_that_is_never_stopped_is_not_left_behind() -> None:
     assert not sim.strands.alive
 
 
-def course(sim: Simulation) -> SupervisorRef:
-    """Some life of two processes and one more actor."""
+def use_processes(sim: Simulation) -> SupervisorRef:
+    """Starts two actors in processes and one beside them, and has them talk."""
     root: SupervisorRef = sim.start(tree(child("to", Keeper, backoff=None)))
     for id in "ab":
         root.start_child(placed(id, Teller, args=(root.child("to"),), retry_start=True)).get()
@@ -240,7 +240,7 @@ def test_equal_seeds_give_equal_runs_of_processes(seed: int, search: int) -> Non
     prints = []
     for _ in range(2):
         with simulation(plan, seed=seed, search=portfolio(8, seed, 100)[search]) as sim:
-            course(sim)
+            use_processes(sim)
         prints.append((sim.trace_hash, sim.now))
     assert prints[0] == prints[1]
 
@@ -248,16 +248,16 @@ def test_equal_seeds_give_equal_runs_of_processes(seed: int, search: int) -> Non
 def test_a_search_over_processes_is_replayed_from_its_moves() -> None:
     for search in portfolio(6, 0, 100):
         with simulation(FaultPlan(KillPlace("root/*", nth=12)), seed=3, search=search) as sim:
-            course(sim)
+            use_processes(sim)
         with simulation(sim.plan, sim.schedule, 3) as again:
-            course(again)
+            use_processes(again)
         assert again.trace_hash == sim.trace_hash
 
 
 def test_the_seed_draws_how_long_frames_take() -> None:
     def time_of(seed: int) -> float:
         with simulation(seed=seed) as sim:
-            course(sim)
+            use_processes(sim)
             return max(each.at for each in sim.observations if isinstance(each, seen.Started))
 
     assert time_of(1) == time_of(1) != time_of(2)
@@ -470,7 +470,7 @@ def test_a_fault_of_processes_needs_one() -> None:
 
 @simulate(plan=faults.plans("root/*", kinds=faults.OF_PROCESSES), examples=15)
 def test_drawn_faults_of_processes_lose_nothing(sim: Simulation, plan: FaultPlan) -> None:
-    root = course(sim)
+    root = use_processes(sim)
     sim.heal()
     sim.advance(60)
     for id in "ab":

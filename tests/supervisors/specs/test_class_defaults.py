@@ -28,7 +28,7 @@ from supervisors import (
     start,
     supervisor,
 )
-from supervisors.testing import Line, Trial
+from supervisors.testing import ScriptedAction, Trial
 from tests.supervisors.cast import running, states
 from tests.support import in_loop
 
@@ -274,7 +274,7 @@ def test_partitions_and_files_have_the_defaults_of_their_class() -> None:
 def test_a_trial_keeps_an_option_that_differs_from_its_class() -> None:
     """Guards `encode`, which leaves out what a spec has by default."""
     spec = child("a", Quiet, restart="permanent", backoff=exponential())
-    trial = Trial(supervisor("root", spec), (Line(1.0, "root/a", "stop"),))
+    trial = Trial(supervisor("root", spec), (ScriptedAction(1.0, "root/a", "stop"),))
     decoded = Trial.decode(trial.encode())
     (again,) = decoded.tree.children
     assert isinstance(again, ChildSpec)

@@ -28,7 +28,7 @@ from supervisors import (
     tasks,
 )
 from supervisors._engine.children import Child
-from supervisors.testing import Line, Puppet, ReferenceDisagreement, Trial
+from supervisors.testing import ReferenceDisagreement, ScriptedAction, ScriptedActor, Trial
 from tests.supervisors.cast import left_behind
 from tests.support import in_loop
 
@@ -216,12 +216,12 @@ def test_a_supervisor_class_of_its_own_may_say_healthy() -> None:
 
 def test_the_model_of_the_rules_knows_healthy(monkeypatch: pytest.MonkeyPatch) -> None:
     """Guards the model of rule 11: a supervisor that resets too often, or never, is accused."""
-    spec = child("a", Puppet, backoff=linear(0.25, jitter="none", reset="healthy"))
+    spec = child("a", ScriptedActor, backoff=linear(0.25, jitter="none", reset="healthy"))
     deeds = (
-        *(Line(1.0 + number, "root/a", "crash") for number in range(3)),
-        *(Line(0.5 + number, "root/a", "work") for number in range(3)),
-        Line(3.5, "root/a", "healthy"),
-        Line(4.0, "root/a", "crash"),
+        *(ScriptedAction(1.0 + number, "root/a", "crash") for number in range(3)),
+        *(ScriptedAction(0.5 + number, "root/a", "work") for number in range(3)),
+        ScriptedAction(3.5, "root/a", "healthy"),
+        ScriptedAction(4.0, "root/a", "crash"),
     )
     trial = Trial(supervisor("root", spec), deeds)
     assert not trial.run().silent

@@ -40,7 +40,7 @@ from tests.supervisors.cast import failing, hang, running, states
 from tests.support import in_loop
 
 
-class Bench:
+class Concurrency:
     """Functions that count how many of them run at once."""
 
     def __init__(self) -> None:
@@ -108,7 +108,7 @@ def test_no_more_tasks_run_at_once_than_the_limit(
     naps: list[int], limit: int, ordered: bool, pauses: list[int]
 ) -> None:
     """However slow the reader is; and what is taken ahead of it is bounded, too."""
-    bench, taken, ahead = Bench(), [0], [0]
+    counts, taken, ahead = Concurrency(), [0], [0]
 
     def items() -> Iterator[float]:
         for nap in naps:
@@ -120,7 +120,7 @@ def test_no_more_tasks_run_at_once_than_the_limit(
         found: list[float] = []
 
         async def read() -> None:
-            async for each in root.map(bench.nap, items(), limit=limit, ordered=ordered):
+            async for each in root.map(counts.nap, items(), limit=limit, ordered=ordered):
                 found.append(each)
                 ahead[0] = max(ahead[0], taken[0] - len(found))
                 await asyncio.sleep(pauses[len(found) - 1] if len(found) <= len(pauses) else 0)
@@ -128,7 +128,7 @@ def test_no_more_tasks_run_at_once_than_the_limit(
         reader = sim.loop.create_task(read())
         sim.advance(200)
         assert reader.done()
-        assert bench.most <= limit
+        assert counts.most <= limit
         assert ahead[0] <= 2 * limit
         assert found == [float(nap) for nap in naps] if ordered else sorted(found) == sorted(map(float, naps))
 

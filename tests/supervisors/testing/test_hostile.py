@@ -19,8 +19,8 @@ from actors.testing import FaultPlan, Raise, StaleReplay, faults, hostile
 from supervisors.testing import HostileWorld, hostile_world, smallest
 from supervisors.testing._hostile import (
     HostileAct,
+    HostileAction,
     HostileGroup,
-    HostileLine,
     HostileObserver,
     HostileWorker,
     Observing,
@@ -86,7 +86,7 @@ def at_place(place: faults.Place, host: Literal["loop", "thread"], exceptions: t
     workers = tuple(HostileWorker(each, "Keen", host) for each in exceptions)
     plan = FaultPlan(*(Raise(f"root/g0/{each}", place, each) for each in exceptions))
     deeds: tuple[Deeds, ...] = ((1.0, "tell", "timer"), (2.0, "ask", "nap"), (3.0, "tell", "at_once"))
-    script = [HostileLine(at, f"g0/{each}", act, way) for each in exceptions for at, act, way in deeds]
+    script = [HostileAction(at, f"g0/{each}", act, way) for each in exceptions for at, act, way in deeds]
     return HostileWorld((HostileGroup("g0", workers, max_restarts=99),), tuple(script), plan=plan)
 
 
@@ -94,7 +94,7 @@ def by_way(way: str, host: Literal["loop", "thread"], exceptions: tuple[str, ...
     """An actor for each exception, which raises it in this way, told and asked, with others that wait behind."""
     workers = tuple(HostileWorker(each, host=host, backoff=0.25) for each in exceptions)
     deeds: tuple[Deeds, ...] = ((1.0, "tell", way), (1.0, "ask", "nap"), (3.0, "ask", way), (3.0, "tell", "nothing"))
-    script = [HostileLine(at, f"g0/{each}", act, do, each) for each in exceptions for at, act, do in deeds]
+    script = [HostileAction(at, f"g0/{each}", act, do, each) for each in exceptions for at, act, do in deeds]
     return HostileWorld((HostileGroup("g0", workers, max_restarts=99),), tuple(script))
 
 
@@ -102,11 +102,11 @@ def observed(observing: Observing, exceptions: tuple[str, ...]) -> HostileWorld:
     """Everything that an actor's life has, under the eyes of an observer that raises."""
     observers = tuple(HostileObserver(observing, each) for each in exceptions)
     script = (
-        HostileLine(1.0, "g0/w0", "tell", "at_once"),
-        HostileLine(2.0, "g0/w0", "ask", "answer"),
-        HostileLine(2.0, "g0/w0", "tell", "finish"),
-        HostileLine(3.0, "g0/w0", "ask", "at_once", "SystemExit", ("repr", "str")),
-        HostileLine(4.0, "g0/w0", "kill"),
+        HostileAction(1.0, "g0/w0", "tell", "at_once"),
+        HostileAction(2.0, "g0/w0", "ask", "answer"),
+        HostileAction(2.0, "g0/w0", "tell", "finish"),
+        HostileAction(3.0, "g0/w0", "ask", "at_once", "SystemExit", ("repr", "str")),
+        HostileAction(4.0, "g0/w0", "kill"),
     )
     return HostileWorld((HostileGroup("g0", (HostileWorker("w0"),), max_restarts=99),), script, observers)
 
@@ -118,7 +118,7 @@ def with_callbacks(callback: str, exceptions: tuple[str, ...]) -> HostileWorld:
         HostileGroup(each, (HostileWorker("w0"),), max_restarts=max_restarts, **{callback: each})  # type: ignore[arg-type]
         for each in exceptions
     )
-    script = [HostileLine(at, f"{each}/w0") for each in exceptions for at in (1.0, 3.0)]
+    script = [HostileAction(at, f"{each}/w0") for each in exceptions for at in (1.0, 3.0)]
     return HostileWorld(groups, tuple(script))
 
 
@@ -126,7 +126,7 @@ def asked(act: Literal["run", "run_async", "partition"], exceptions: tuple[str, 
     """A group of tasks or of partitions, asked with a function or a key that raises."""
     group = HostileGroup("g0", kind="partition" if act == "partition" else "tasks", max_restarts=99)
     return HostileWorld(
-        (group,), tuple(HostileLine(1.0, "g0", act, exception=each, looks=("repr",)) for each in exceptions)
+        (group,), tuple(HostileAction(1.0, "g0", act, exception=each, looks=("repr",)) for each in exceptions)
     )
 
 
@@ -144,7 +144,7 @@ def looked_at(look: hostile.Look) -> HostileWorld:
         (3.0, "stop", "nap"),
     )
     script = [
-        HostileLine(at, f"g0/{worker.id}", act, way, exception, (look,))
+        HostileAction(at, f"g0/{worker.id}", act, way, exception, (look,))
         for worker in workers
         for at, act, way in deeds
         for exception in ("Exception", "SystemExit")
@@ -162,12 +162,14 @@ def ranked(rank: str) -> HostileWorld:
         ("tell", "nothing", rank),
         ("ask", "nothing", ""),
     )
-    script = [HostileLine(1.0, f"g0/{worker.id}", act, way, rank=each) for worker in workers for act, way, each in told]
+    script = [
+        HostileAction(1.0, f"g0/{worker.id}", act, way, rank=each) for worker in workers for act, way, each in told
+    ]
     return HostileWorld((HostileGroup("g0", workers, max_restarts=99),), tuple(script))
 
 
 def one(
-    worker: HostileWorker, *script: HostileLine, plan: FaultPlan | None = None, max_restarts: int = 99
+    worker: HostileWorker, *script: HostileAction, plan: FaultPlan | None = None, max_restarts: int = 99
 ) -> HostileWorld:
     """A world with one actor."""
     return HostileWorld((HostileGroup("g0", (worker,), max_restarts=max_restarts),), script, plan=plan or FaultPlan())
@@ -175,34 +177,34 @@ def one(
 
 FOUND = {
     "found-stashed_and_redelivered": one(
-        HostileWorker("w0", redeliver=1), HostileLine(1.0, "g0/w0", way="stash_and_raise")
+        HostileWorker("w0", redeliver=1), HostileAction(1.0, "g0/w0", way="stash_and_raise")
     ),
     "found-raised_again_after_a_time_limit_on_a_thread": one(
         HostileWorker("w0", "Plain", redeliver=1, handler_timeout=0.5),
-        HostileLine(1.0, "g0/w0"),
+        HostileAction(1.0, "g0/w0"),
         plan=FaultPlan(faults.Hang("root/g0/w0")),
     ),
     "found-a_thread_left_behind_takes_a_name": one(
         HostileWorker("w0", host="thread", handler_timeout=0.5),
-        HostileLine(1.0, "g0/w0", way="register"),
+        HostileAction(1.0, "g0/w0", way="register"),
         plan=FaultPlan(faults.Hang("root/g0/w0")),
         max_restarts=0,
     ),
     "found-a_thread_left_behind_takes_a_name_of_a_dropped_child": one(
         HostileWorker("w0", host="thread", restart="temporary", handler_timeout=0.5),
-        HostileLine(0.75, "g0/w0", way="link"),
-        HostileLine(1.375, "g0/w0", way="register"),
+        HostileAction(0.75, "g0/w0", way="link"),
+        HostileAction(1.375, "g0/w0", way="register"),
         plan=FaultPlan(faults.Hang("root/g0/w0", nth=2)),
     ),
     "found-a_report_on_a_callback_of_an_ended_incarnation_raises": one(
         HostileWorker("w1"),
-        HostileLine(0.875, "g0/w1", way="call_later", looks=("class", "repr")),
-        HostileLine(0.875, "g0/w1"),
+        HostileAction(0.875, "g0/w1", way="call_later", looks=("class", "repr")),
+        HostileAction(0.875, "g0/w1"),
     ),
     "found-a_handler_that_calls_its_own_crash_is_no_progress": one(
         HostileWorker("w0", "Keen"),
-        HostileLine(3.125, "g0/w0", way="call_sibling"),
-        HostileLine(3.875, "g0/w0", way="wait"),
+        HostileAction(3.125, "g0/w0", way="call_sibling"),
+        HostileAction(3.875, "g0/w0", way="wait"),
         max_restarts=5,
     ),
     "found-an_exit_while_the_loop_of_a_thread_ends_and_its_threads_go_on": HostileWorld.decode(
@@ -228,29 +230,29 @@ FOUND = {
     ),
     "found-a_question_of_a_handler_that_is_over_is_no_wait": one(
         HostileWorker("w0", host="thread", redeliver=1),
-        HostileLine(1.625, "g0/w0", way="call_sibling"),
-        HostileLine(3.75, "g0/w0"),
+        HostileAction(1.625, "g0/w0", way="call_sibling"),
+        HostileAction(3.75, "g0/w0"),
         plan=FaultPlan(faults.Hang("root/g0/w0", nth=3)),
     ),
     "found-an_exit_in_what_is_left_of_a_threads_loop": one(
-        HostileWorker("w0", host="thread"), HostileLine(1.0, "g0/w0", way="gather", exception="SystemExit")
+        HostileWorker("w0", host="thread"), HostileAction(1.0, "g0/w0", way="gather", exception="SystemExit")
     ),
     "found-a_generator_of_a_handler_that_is_cut_off": one(
         HostileWorker("w0", "Keen"),
-        HostileLine(1.125, "g0/w0", way="async_generator"),
-        HostileLine(1.25, "g0/w0", way="async_generator", exception="KeyboardInterrupt"),
+        HostileAction(1.125, "g0/w0", way="async_generator"),
+        HostileAction(1.25, "g0/w0", way="async_generator", exception="KeyboardInterrupt"),
     ),
     "found-a_handler_that_stashed_raises_after_a_kill": one(
         HostileWorker("w0", "Plain"),
-        HostileLine(2.875, "g0/w0", way="stash"),
-        HostileLine(3.125, "g0/w0", way="stash"),
+        HostileAction(2.875, "g0/w0", way="stash"),
+        HostileAction(3.125, "g0/w0", way="stash"),
         plan=FaultPlan(faults.Kill("root/g0/w0", nth=2), Raise("root/g0/w0", "end_of_handler", nth=2, times=2)),
     ),
     "found-a_subscriber_whose_mailbox_is_full": one(
         HostileWorker("w0", mailbox="drop_oldest"),
-        HostileLine(1.0, "g0/w0", way="subscribe"),
-        HostileLine(2.0, "g0", "pause_work"),
-        *(HostileLine(3.0, "g0/w0", way="nothing") for _ in range(3)),
+        HostileAction(1.0, "g0/w0", way="subscribe"),
+        HostileAction(2.0, "g0", "pause_work"),
+        *(HostileAction(3.0, "g0/w0", way="nothing") for _ in range(3)),
     ),
 }
 """What generated worlds have found (`python -m benchmarks.hostile`), made small."""

@@ -13,9 +13,9 @@ from hypothesis import HealthCheck, given, settings
 from actors import MailboxSpec
 from actors.testing import StaleReplay
 from supervisors import child, dynamic_supervisor, supervisor
-from supervisors.testing import Line, NotEncodable, Puppet, Trial, trials
+from supervisors.testing import NotEncodable, ScriptedAction, ScriptedActor, Trial, trials
 
-SMALL = Trial(supervisor("root", child("a", Puppet)), (Line(1.0, "root/a", "crash"),))
+SMALL = Trial(supervisor("root", child("a", ScriptedActor)), (ScriptedAction(1.0, "root/a", "crash"),))
 
 
 def blob_of(values: object) -> str:
@@ -39,13 +39,15 @@ def test_a_trial_is_the_same_after_it_was_written_down_and_read_again(trial: Tri
 def test_lists_tuples_and_mappings_in_arguments_keep_their_types() -> None:
     """Guards against JSON, which has one kind of sequence: an actor may look at the difference."""
     args = {"plain": [1, 2.5, None, True], "pair": ("a", ("b",)), "map": {"tuple": [1], "dict": {}}}
-    trial = Trial(supervisor("root", child("a", Puppet, args=args), dynamic_supervisor("d", child("t", Puppet))))
+    trial = Trial(
+        supervisor("root", child("a", ScriptedActor, args=args), dynamic_supervisor("d", child("t", ScriptedActor)))
+    )
     assert Trial.decode(trial.encode()) == trial
 
 
 def test_a_blob_holds_a_class_by_its_name_and_no_code() -> None:
     """Guards against pickle, which runs what it reads."""
-    assert values_of(SMALL.encode())[1]["children"][0]["start"] == {"class": "supervisors.testing:Puppet"}
+    assert values_of(SMALL.encode())[1]["children"][0]["start"] == {"class": "supervisors.testing:ScriptedActor"}
 
 
 @pytest.mark.parametrize(
@@ -68,7 +70,7 @@ def test_a_blob_that_says_nothing_any_more_is_refused_with_the_reason(change: An
     assert isinstance(found.value, ValueError)
 
 
-@pytest.mark.parametrize("location", ["supervisors.testing:Gone", "no_such_module:Puppet", "os:getcwd"])
+@pytest.mark.parametrize("location", ["supervisors.testing:Gone", "no_such_module:ScriptedActor", "os:getcwd"])
 def test_a_class_that_is_not_there_or_is_no_actor_is_refused_by_name(location: str) -> None:
     """Guards the resolver: a blob names actor classes and nothing else."""
     values = values_of(SMALL.encode())
@@ -87,14 +89,14 @@ def test_damage_is_refused(blob: str) -> None:
 def test_what_a_blob_cannot_hold_is_refused_when_it_is_written() -> None:
     """Guards against blobs that could never be read: functions, objects and classes without a place in a module."""
 
-    class Local(Puppet):
+    class Local(ScriptedActor):
         pass
 
     for tree, said in (
         (supervisor("root", child("a", Local)), "root/a: start .*Local"),
-        (supervisor("root", child("a", Puppet, args={"starts": {1, 2}})), "root/a: args"),
-        (supervisor("root", child("a", Puppet), on_failure=print), "root: on_failure is a function"),
-        (supervisor("root", child("a", Puppet, mailbox=MailboxSpec(priority=len))), "root/a: mailbox.priority"),
+        (supervisor("root", child("a", ScriptedActor, args={"starts": {1, 2}})), "root/a: args"),
+        (supervisor("root", child("a", ScriptedActor), on_failure=print), "root: on_failure is a function"),
+        (supervisor("root", child("a", ScriptedActor, mailbox=MailboxSpec(priority=len))), "root/a: mailbox.priority"),
     ):
         with pytest.raises(NotEncodable, match=said):
             Trial(tree).encode()

@@ -1,6 +1,6 @@
 """The stop path of the command line in the simulation: a signal at every step of start, run and stop.
 
-What runs is the course of a session as the command runs it, on simulated threads and virtual time; only the view and
+What runs is the loop of a session as the command runs it, on simulated threads and virtual time; only the view and
 the threads are the test's. The oracles of the simulation say whether anything is left, or the stop took too long.
 """
 
@@ -164,28 +164,28 @@ def run(
 
     with simulation() as sim:
         view = Said()
-        course = RunLoop(tree, view, Failures(), prepared, lambda: borrowed(sim))
+        run_loop = RunLoop(tree, view, Failures(), prepared, lambda: borrowed(sim))
         ended: list[TreeEnded | GaveUpWaiting] = []
 
         def look() -> None:
             if sim.steps in signals and not ended:
-                course.told(signals[sim.steps])
+                run_loop.told(signals[sim.steps])
 
-        timers = [sim.loop.call_at(at, course.told, number) for at, number in (later or {}).items()]
+        timers = [sim.loop.call_at(at, run_loop.told, number) for at, number in (later or {}).items()]
         look()
         sim.loop.after_step.append(look)
-        sim.runtime.start_strand(course.work, "work", outside=True)
-        sim.runtime.start_strand(lambda: ended.append(course.follow()), "main", outside=True)
+        sim.runtime.start_strand(run_loop.work, "work", outside=True)
+        sim.runtime.start_strand(lambda: ended.append(run_loop.follow()), "main", outside=True)
         sim.eventually("the command has ended", lambda: bool(ended), within=60)
         steps, seconds, observations = sim.steps, sim.now, list(sim.observations)
         for timer in timers:
             timer.cancel()
-        code = course.conclude(ended[0])
+        code = run_loop.conclude(ended[0])
         if isinstance(ended[0], TreeEnded):
             assert not sim.runtime.cells, "nothing is left before the command ends"
         else:
             sim.runtime.kill()
-    return Command(code, ended[0], course.killed, view.lines, steps, seconds, observations)
+    return Command(code, ended[0], run_loop.killed, view.lines, steps, seconds, observations)
 
 
 @contextlib.contextmanager

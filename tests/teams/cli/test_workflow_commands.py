@@ -151,11 +151,11 @@ def test_status_and_history_tell_what_auto_chose_and_why(letitcrash: Letitcrash)
     chosen = {
         "execution": "sequential",
         "reason": "high_system_load",
-        "detail": "90% of the seats are in use, 1 is free",
+        "detail": "90% of the capacity is in use, 1 free",
     }
     played(run, ("routed", "(execution)", chosen), state="waiting")
     said = letitcrash("status", run).out
-    assert "execution sequential, high_system_load: 90% of the seats are in use, 1 is free\n" in said
+    assert "execution sequential, high_system_load: 90% of the capacity is in use, 1 free\n" in said
     assert json.loads(letitcrash("status", run, "--json").out)["execution"] == chosen
     assert '(execution)  {"execution":"sequential","reason":"high_system_load"' in letitcrash("history", run).out
 

@@ -1,4 +1,4 @@
-"""`letitcrash workflow dry-run`: the real course over stubs, dispatching and storing nothing."""
+"""`letitcrash workflow dry-run`: the real workflow over stubs, dispatching and storing nothing."""
 
 from __future__ import annotations
 
@@ -87,7 +87,7 @@ def test_every_kind_of_step_has_a_stub() -> None:
     ]
 
 
-def test_loops_and_maps_take_their_course() -> None:
+def test_loops_and_maps_run_as_they_do() -> None:
     flow = workflow(
         "loops",
         do("split", never),

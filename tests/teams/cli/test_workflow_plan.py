@@ -77,8 +77,8 @@ def test_the_plan_has_the_figures_and_starts_nothing(letitcrash: Letitcrash, fol
     assert not list(folder.glob("*.db"))
 
 
-def test_seats_and_estimates_change_the_plan(letitcrash: Letitcrash) -> None:
-    said = letitcrash("plan", "orders.toml", "--seats", "mailer=1", "--estimate", "sms=1,2,9", "--json")
+def test_capacity_and_estimates_change_the_plan(letitcrash: Letitcrash) -> None:
+    said = letitcrash("plan", "orders.toml", "--capacity", "mailer=1", "--estimate", "sms=1,2,9", "--json")
     found = json.loads(said.out)
     assert found["estimated_scheduled_time"] == 3 + 5 + 5 + 4 + 3
     sms = next(each for each in found["tasks"] if each["id"] == "sms")
@@ -100,14 +100,14 @@ def test_a_sleep_that_never_ends_is_planned(letitcrash: Letitcrash, folder: Path
 
 
 def test_every_wrong_option_is_told_at_once(letitcrash: Letitcrash) -> None:
-    said = letitcrash("plan", "orders.toml", "--seats", "mailer", "--estimate", "sms=fast", "--estimate", "=1")
+    said = letitcrash("plan", "orders.toml", "--capacity", "mailer", "--estimate", "sms=fast", "--estimate", "=1")
     assert said.code == 2
     assert said.err.count("--estimate: must be STEP=SECONDS") == 2
-    assert "--seats: must be MEMBER=NUMBER, got 'mailer'" in said.err
+    assert "--capacity: must be MEMBER=NUMBER, got 'mailer'" in said.err
 
 
 def test_an_unknown_step_or_member_is_told_with_the_nearest(letitcrash: Letitcrash) -> None:
-    said = letitcrash("plan", "orders.toml", "--seats", "maler=2", "--estimate", "paymnt=1")
+    said = letitcrash("plan", "orders.toml", "--capacity", "maler=2", "--estimate", "paymnt=1")
     assert said.code == 2
     assert "not a step of the workflow" in said.err
     assert "payment" in said.err

@@ -105,7 +105,7 @@ def test_the_coordinator_hears_of_a_lost_member_when_it_is_lost() -> None:
         sim.settle()
         assert [(each.path, each.member) for each in lost] == [("crew", "w-2")]
         assert slots_of(crew) == ["w-1", "t"]
-        assert metrics.health("crew").seats == 2
+        assert metrics.health("crew").slots == 2
         crew.member("t").stop(block=False)
         sim.settle()
         assert [each.member for each in lost] == ["w-2", "t"]

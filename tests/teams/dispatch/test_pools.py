@@ -1,4 +1,4 @@
-"""Pools: how one of several is chosen for a piece of work, and who is next in line."""
+"""Pools: how one of several is chosen for a piece of work, and which is next."""
 
 from __future__ import annotations
 
@@ -246,7 +246,7 @@ def test_low_priority_does_not_starve() -> None:
 
 @settings(max_examples=40)
 @given(st.lists(st.integers(-3, 3), min_size=1, max_size=12))
-def test_work_in_line_is_done_by_priority_and_then_by_arrival(priorities: list[int]) -> None:
+def test_queued_work_is_done_by_priority_and_then_by_arrival(priorities: list[int]) -> None:
     """Guards the line against a model: a stable sort."""
     expected = sorted(range(len(priorities)), key=lambda number: -priorities[number])
     assert finish_order(priorities, ageing=60.0) == expected

@@ -208,7 +208,7 @@ class Turns(RuleBasedStateMachine):
                 assert min(had) >= 1
 
     @invariant()
-    def books_are_right(self) -> None:
+    def counts_are_right(self) -> None:
         roster, view = self.crew.roster, self.crew.view
         assert view.slots.keys() == roster.slots.keys()
         assert roster.knows("r") == view.knows("r") == bool(roster.slots)

@@ -1,4 +1,4 @@
-"""One course of calls on two stores at once: a store of SQL answers as the store in memory does, whatever comes.
+"""One sequence of calls on two stores at once: a store of SQL answers as the store in memory does, whatever comes.
 
 Beside it stand the promises that both must keep: what was acknowledged is there, and only the owner has written.
 """
@@ -180,7 +180,7 @@ class Agreement(RuleBasedStateMachine):
 
     @initialize(bodies=st.lists(BODIES, min_size=3, max_size=3), retain=st.lists(TIMES, min_size=3, max_size=3))
     def begin(self, bodies: list[bytes], retain: list[int]) -> None:
-        """An engine with three runs, so that most courses have something to change."""
+        """An engine with three runs, so that most sequences have something to change."""
         self.register(LEASE * 3)
         runs = zip(RUNS, bodies, retain, strict=False)
         self.commit([Unit(id, start=row(id, result=body, retain_until=end)) for id, body, end in runs])
@@ -325,6 +325,6 @@ TestSqliteAgrees.settings = settings(max_examples=30, stateful_step_count=25)
 
 
 def test_postgres_answers_as_the_store_in_memory_does() -> None:
-    """The same course as on SQLite, with fewer examples: each call crosses to the server."""
+    """The same sequence as on SQLite, with fewer examples: each call crosses to the server."""
     assert empty_schema()  # without a server the test is skipped here, not inside of Hypothesis
     run_state_machine_as_test(OnPostgres, settings=settings(max_examples=10, stateful_step_count=25))

@@ -1,4 +1,4 @@
-"""Phase 5: a plan that is late, has lost a seat or gives low results is carried out in another way."""
+"""Phase 5: a plan that is late, has lost capacity or gives low results is carried out in another way."""
 
 from __future__ import annotations
 
@@ -76,7 +76,7 @@ def test_lateness_is_told_more_and_more_seldom() -> None:
         assert 4 <= len(changes) <= 12
 
 
-def test_lost_seats_make_the_rest_go_one_after_another() -> None:
+def test_lost_capacity_makes_the_rest_go_one_after_another() -> None:
     with played(*crowd(6.0), planner(spread(6, 6.0)), DESK) as scene:
         ref = OrchestratorRef(scene.eng, "desk")
         run = ref.start("whales", task_id="task-1").get()
@@ -87,8 +87,8 @@ def test_lost_seats_make_the_rest_go_one_after_another() -> None:
         found, changes = adjustments(scene)
         assert len(found.successful) == 7
         change = changes[0].adjustment
-        assert (change.reason, change.execution) == ("seat_lost", "sequential")
-        assert "worker has 1 of 4 seats" in change.detail
+        assert (change.reason, change.execution) == ("capacity_lost", "sequential")
+        assert "worker has capacity 1 of 4" in change.detail
         assert "high_system_load" in change.detail
         assert kinds(run, "execution/first") == ["began", "done"]
         steps = [(each.kind, each.step) for each in run.history().get() if each.step.startswith("execution/t")]
@@ -96,7 +96,7 @@ def test_lost_seats_make_the_rest_go_one_after_another() -> None:
         assert steps == [(kind, step) for step in order for kind in ("began", "done")]  # none beside another
 
 
-def test_a_member_that_is_restarted_is_not_a_lost_seat() -> None:
+def test_a_member_that_is_restarted_is_not_lost_capacity() -> None:
     crashed: list[int] = []
 
     def shaky(_: Any) -> Any:
@@ -112,7 +112,7 @@ def test_a_member_that_is_restarted_is_not_a_lost_seat() -> None:
     with conducted(crew=Crew(2.0, counter=shaky), draft=draft) as scene:
         found, changes = adjustments(scene)
         assert found.successful == ("a", "b")
-        assert [each for each in changes if each.adjustment.reason == "seat_lost"] == []
+        assert [each for each in changes if each.adjustment.reason == "capacity_lost"] == []
 
 
 def test_a_low_result_makes_the_later_ones_of_its_agent_pass() -> None:
@@ -184,16 +184,16 @@ def plans(draw: st.DrawFn) -> tuple[Any, dict[str, float], dict[str, int]]:
 
 
 @given(plans(), st.sampled_from(["ready", "sequential", "levels", "hybrid"]))
-def test_expected_ends_respect_order_seats_and_tasks_that_run_alone(made: Any, execution: Any) -> None:
-    flow, durations, seats = made
-    ends = finishes(flow, execution, durations, seats)
+def test_expected_ends_respect_order_capacity_and_tasks_that_run_alone(made: Any, execution: Any) -> None:
+    flow, durations, capacity = made
+    ends = finishes(flow, execution, durations, capacity)
     assert ends.keys() == durations.keys()
     begins = {id: end - durations[id] for id, end in ends.items()}
     for id, begin in begins.items():
         assert all(ends[need] <= begin for need in flow.graph.needs(id))
     for moment in sorted(set(begins.values())):
         at_once = [id for id in begins if begins[id] <= moment < ends[id]]
-        for agent, most in seats.items():
+        for agent, most in capacity.items():
             assert sum(flow.graph[id].title == agent for id in at_once) <= most
         if any(not flow.graph[id].parallel_safe for id in at_once):
             assert len(at_once) == 1
@@ -201,7 +201,7 @@ def test_expected_ends_respect_order_seats_and_tasks_that_run_alone(made: Any, e
         assert max(ends.values()) == sum(durations.values())
 
 
-@pytest.mark.parametrize(("seats", "last"), [({"a": 1}, 6.0), ({"a": 2}, 4.0), ({}, 2.0)])
-def test_tasks_wait_for_a_seat(seats: dict[str, int], last: float) -> None:
+@pytest.mark.parametrize(("capacity", "last"), [({"a": 1}, 6.0), ({"a": 2}, 4.0), ({}, 2.0)])
+def test_tasks_wait_for_a_free_agent(capacity: dict[str, int], last: float) -> None:
     flow = workflow("flow", tasks=[do(f"s{n}", "a") for n in range(3)])
-    assert max(finishes(flow, "ready", dict.fromkeys(("s0", "s1", "s2"), 2.0), seats).values()) == last
+    assert max(finishes(flow, "ready", dict.fromkeys(("s0", "s1", "s2"), 2.0), capacity).values()) == last

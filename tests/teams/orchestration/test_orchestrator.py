@@ -50,7 +50,7 @@ def test_the_analysis_holds_what_is_wanted_against_the_roster() -> None:
         (risk,) = [each for each in plan_of(run).risks if each.kind == "missing_capability"]
         assert "'fly'" in risk.message
         assert found.agents["painter"].capabilities == ("draw",)
-        assert found.capabilities["search"].seats == found.agents["searcher"].seats > 0
+        assert found.capabilities["search"].capacity == found.agents["searcher"].capacity > 0
         assert 0.0 <= found.load <= 1.0
 
 
@@ -66,7 +66,7 @@ def test_the_plan_has_the_critical_path_and_the_choice_with_its_reason() -> None
 
 
 def test_a_plan_worth_it_runs_side_by_side() -> None:
-    agents = ("searcher", "counter", "painter", "writer")  # each has one seat
+    agents = ("searcher", "counter", "painter", "writer")  # each does one task at a time
     wide = [{"id": each[0], "agent": each, "estimated_duration": 2} for each in agents]
     with conducted(crew=Crew(2.0), draft=wide) as scene:
         run = scene.start("desk", "whales")

@@ -89,9 +89,9 @@ def error_of(pattern: Pattern, value: object = None, *members: Member) -> BaseEx
 
 
 def idle(crew: TeamRef) -> bool:
-    """Whether no seat is reserved and no run is left."""
+    """Whether no slot is reserved and no run is left."""
     return (
-        all(seat.reserved == 0 for seat in crew.roster().get()) and not crew.supervisor("runs").which_children().get()
+        all(slot.reserved == 0 for slot in crew.roster().get()) and not crew.supervisor("runs").which_children().get()
     )
 
 

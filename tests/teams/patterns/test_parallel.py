@@ -75,7 +75,7 @@ def test_fail_fast_ends_at_the_first_failure_and_shows_what_is_done() -> None:
         assert failed.gathered.unanswered == ("slow",)
         assert "ZeroDivisionError" in str(failed)
         sim.advance(1.0)
-        assert all(seat.reserved == 0 for seat in crew.roster().get())
+        assert all(slot.reserved == 0 for slot in crew.roster().get())
 
 
 @pytest.mark.parametrize(
@@ -149,7 +149,7 @@ def test_an_unknown_member_in_a_pattern_is_found_before_it_is_played() -> None:
 
 
 def test_everybody_of_a_role_gets_what_is_broadcast() -> None:
-    """Guards the router: a result for each seat, by role or by capability."""
+    """Guards the router: a result for each slot, by role or by capability."""
     people = [member("ann", takes(1.0), role="tester", capabilities={"test"}), member("bob", takes(2.0), role="tester")]
     assert result_of(broadcast_to("tester"), 5, *people) == {"ann": 5, "bob": 5}
     assert result_of(broadcast_to(can("test")), 5, *people) == {"ann": 5}
@@ -181,7 +181,7 @@ def test_a_broadcast_to_what_is_not_a_group_is_refused(target: Any) -> None:
 
 
 def test_a_thousand_tasks_at_once_all_come_back() -> None:
-    """The load test: a thousand branches on ten seats, each with its result, in the time that ten seats take."""
+    """The load test: a thousand branches on ten slots, each with its result, in the time that ten slots take."""
     workers = member("worker", takes(1.0, lambda value: value + 1), count=10)
     names = [f"task-{number}" for number in range(1000)]
     with crew_of(workers) as (sim, crew):

@@ -121,7 +121,7 @@ def test_a_failure_stops_the_pipeline_and_what_came_out_is_kept() -> None:
         assert isinstance(caught.value.error, StepFailed)
         assert caught.value.error.step == "3/check"
         sim.advance(1.0)
-        assert all(seat.reserved == 0 for seat in crew.roster().get())
+        assert all(slot.reserved == 0 for slot in crew.roster().get())
 
 
 def test_skip_leaves_out_the_item_and_its_failure_is_its_result() -> None:

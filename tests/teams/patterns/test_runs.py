@@ -150,7 +150,7 @@ def test_progress_and_partial_results_can_be_seen_under_way() -> None:
     ids=["step", "sequential", "parallel", "pipeline", "nested"],
 )
 def test_cancelling_a_run_cancels_what_it_started(pattern: Any) -> None:
-    """Guards cancelling: the error has what was done, no work goes on, every seat is free at once."""
+    """Guards cancelling: the error has what was done, no work goes on, every slot is free at once."""
     with crew_of(a, slow) as (sim, crew):
         handle = crew.play(sequential(pattern), [1, 2])
         sim.advance(2.5)

@@ -261,7 +261,7 @@ def test_a_pattern_with_a_timeout_calls_off_what_goes_on_inside() -> None:
         assert caught.value.partial == {"sequential/a": "a"}
         assert sim.now == 5.0
         sim.advance(1.0)
-        assert all(seat.reserved == 0 for seat in crew.roster().get())
+        assert all(slot.reserved == 0 for slot in crew.roster().get())
         assert handle.progress.under_way == ()
 
 

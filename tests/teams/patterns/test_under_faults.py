@@ -199,7 +199,7 @@ def test_a_gate_lets_pass_what_was_approved_and_nothing_else(sim: Simulation, pl
 
 @simulate(plan=anything, examples=20)
 def test_everybody_of_a_role_works_once_on_what_is_broadcast(sim: Simulation, plan: FaultPlan) -> None:
-    """Guards the broadcasting router: one step for each seat there was, done or failed."""
+    """Guards the broadcasting router: one step for each slot there was, done or failed."""
     ledger = Ledger()
     root = begun(sim, team("crew", ledger.member("worker", count=3), max_restarts=None))
     if root is None:
@@ -213,7 +213,7 @@ def test_everybody_of_a_role_works_once_on_what_is_broadcast(sim: Simulation, pl
 @simulate(plan=anything, examples=20)
 @pytest.mark.parametrize("pattern", [sequential("a", "b"), parallel("a", "b"), pipeline("a", "b"), delegate("a", "b")])
 def test_a_run_that_is_cancelled_leaves_nothing_behind(sim: Simulation, plan: FaultPlan, pattern: Any) -> None:
-    """Guards cancelling: under any crashes, no work goes on and every seat is free."""
+    """Guards cancelling: under any crashes, no work goes on and every slot is free."""
     ledger = Ledger()
     root = begun(sim, crew(ledger, "a", "b", seconds=4.0))
     if root is None:

@@ -83,10 +83,10 @@ def at_once(planned: WorkflowPlan, agent: str) -> int:
 
 @settings(max_examples=150)
 @given(flows(agents=3, alone=True), st.lists(st.integers(1, 3), min_size=3, max_size=3))
-def test_a_schedule_keeps_order_and_seats_and_is_not_below_its_bound(flow: Workflow, seats: list[int]) -> None:
+def test_a_schedule_keeps_order_and_capacity_and_is_not_below_its_bound(flow: Workflow, limits: list[int]) -> None:
     times = seconds(flow)
     used = {each.agent for each in plan(flow).tasks if each.agent is not None}
-    capacity = {f"m{number}": most for number, most in enumerate(seats) if f"m{number}" in used}
+    capacity = {f"m{number}": most for number, most in enumerate(limits) if f"m{number}" in used}
     planned = plan(flow, capacity=capacity)
     by_id = {each.id: each for each in planned.tasks}
     for node in flow.graph.nodes:

@@ -66,7 +66,7 @@ def test_the_critical_path_is_the_longest_way() -> None:
     assert planned.task("sms").latest_finish == 13
 
 
-def test_a_member_with_one_seat_makes_the_schedule_longer() -> None:
+def test_a_member_with_a_capacity_of_one_makes_the_schedule_longer() -> None:
     steps = [step("split", 1), *(step(f"s{number}", 4, "split", agent="worker") for number in range(3))]
     planned = plan(flow(*steps), capacity={"worker": 1})
     assert planned.estimated_parallel_time == 5
@@ -136,10 +136,10 @@ def test_each_risk_has_its_figure_and_a_remedy() -> None:
     recorded = RecordedRuns(failures={"one": (2, 10)})
     planned = plan(made, capacity={"worker": 1}, recorded=recorded)
     assert kinds(planned) == {
-        ("one", "one_seat"),
+        ("one", "one_at_a_time"),
         ("one", "uncertain"),
         ("one", "fails_often"),
-        ("map", "one_seat"),
+        ("map", "one_at_a_time"),
         ("map", "no_timeout"),
         ("map", "at_most_once"),
         ("map", "unbounded_map"),

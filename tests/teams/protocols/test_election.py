@@ -65,7 +65,7 @@ def leaders(root: SupervisorRef, *names: str) -> set[Leadership]:
 
 
 def test_a_leader_is_elected_and_everybody_knows_it() -> None:
-    """Guards the plain course."""
+    """Guards the case without faults."""
     with simulation() as sim:
         record = Record(sim)
         root = sim.start(electorate("vote", *NAMES))

@@ -67,7 +67,7 @@ def state_of(root: Any) -> SharedStateRef:
 
 
 def test_members_share_the_work_without_doing_any_of_it_twice() -> None:
-    """Guards the plain course: the second member looks again and takes the next task."""
+    """Guards the case without faults: the second member looks again and takes the next task."""
     with simulation() as sim:
         world = World()
         state = state_of(sim.start(tree(world)))

@@ -85,7 +85,7 @@ def peers(sim: Simulation, world: World, **options: Any) -> list[PeerRef]:
 
 
 def test_a_peer_acts_when_no_peer_objects() -> None:
-    """Guards the plain course, and its events."""
+    """Guards the case without faults, and its events."""
     with simulation() as sim:
         told: list[object] = []
         sim.runtime.events.subscribe(told.append, IntentionAnnounced, IntentionActed)

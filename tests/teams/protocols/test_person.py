@@ -38,7 +38,7 @@ def boss(root: SupervisorRef) -> PersonRef:
 
 
 def test_a_question_waits_until_the_person_answers() -> None:
-    """Guards the plain course, and the events a front lives on."""
+    """Guards the case without faults, and the events a front lives on."""
     with simulation() as sim:
         told: list[Any] = []
         sim.runtime.events.subscribe(told.append, QuestionAsked, QuestionAnswered)

@@ -51,7 +51,7 @@ def asked_by(sim: Simulation) -> list[Any]:
 
 
 def test_a_step_for_a_person_asks_and_its_result_is_the_choice() -> None:
-    """Guards the plain course: the work is the question, with the options of the person."""
+    """Guards the case without faults: the work is the question, with the options of the person."""
     with simulation() as sim:
         crew = up(sim, member("writer", draft), args={"options": ["yes", "no"]})
         run = crew.play(sequential("writer", "operator"), "5 EUR")

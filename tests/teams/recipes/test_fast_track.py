@@ -33,7 +33,7 @@ def test_in_an_emergency_analysis_and_fix_go_on_at_once() -> None:
 
 
 def test_an_emergency_goes_before_all_work_that_waits() -> None:
-    """Guards priority: one seat, ten pieces of work in line, and the emergency is the next."""
+    """Guards priority: a capacity of one, ten pieces of work that wait, and the emergency is the next."""
     with crew_of(member("developer", takes(1.0)), member("tester", says(Approved()))) as (sim, crew):
         waiting = [crew.play(sequential("developer"), number) for number in range(10)]
         sim.advance(0.5)

@@ -189,7 +189,7 @@ class LedgerMachine(RuleBasedStateMachine):
 
     @invariant()
     def every_wait_has_a_reason(self) -> None:
-        """The first in line waits only for what is taken."""
+        """The first of the queue waits only for what is taken."""
         if self.ledger.waiting:
             wants = min(self.ledger.waiting.values(), key=lambda each: each.rank).claim.wants
             assert any(self.ledger.used(name, self.now) + wants[name] > POOLS[name].size for name in wants)

@@ -219,7 +219,7 @@ def test_out_of_time_nothing_is_held() -> None:
         assert usage(sim, root)["db"] == (2, 0)
 
 
-def test_a_cancelled_caller_leaves_the_line() -> None:
+def test_a_cancelled_caller_leaves_the_queue() -> None:
     """Guards cancellation while waiting, from outside of actors."""
     world = World()
     with simulation() as sim:

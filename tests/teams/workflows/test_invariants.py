@@ -20,7 +20,7 @@ from teams.workflows._run.keeper import DurableKeeper
 from teams.workflows._run.past import Past
 from teams.workflows._run.run import Live
 from teams.workflows.testing import (
-    EngineLine,
+    EngineAction,
     FailCommit,
     LeaseEnds,
     Piece,
@@ -116,14 +116,14 @@ def test_so_many_runs_are_awake_and_none_starves(world: World) -> None:
 
 def test_a_desk_killed_while_the_store_is_away_gives_back_its_lease() -> None:
     """The store stays away for longer than all the starts of the desk that its death takes."""
-    script = (EngineLine(0.125, "start"), EngineLine(0.125, "start", run=1))
+    script = (EngineAction(0.125, "start"), EngineAction(0.125, "start", run=1))
     plan = FaultPlan(Kill("engine-0/desk", at=17.75))
     World(Sketch((Piece("a"),)), script, plan, disk=(StoreGone(10.25, 16.0),), seed=1).run()
 
 
 def test_a_run_whose_first_commit_fails_while_the_desk_dies_is_played() -> None:
     """The desk that comes after looks for such runs when what its predecessor had sent is written, and not before."""
-    script = (EngineLine(0.125, "start"), EngineLine(0.125, "start", run=1))
+    script = (EngineAction(0.125, "start"), EngineAction(0.125, "start", run=1))
     plan = FaultPlan(Kill("engine-0/desk", nth=1), Crash("engine-0/desk", nth=4))
     World(Sketch((Piece("a"),), chain=False), script, plan, disk=(FailCommit(1),)).run()
 
@@ -133,9 +133,9 @@ def test_a_run_that_ends_while_it_is_being_parked_stays_ended() -> None:
     loop = Piece("a", "loop", seconds=0.5, undo=True, good_after=4)
     sketch = Sketch((loop, Piece("b", "sleep", seconds=4.0), Piece("c", uses=("a",))), chain=False)
     script = (
-        EngineLine(4.375, "start"),
-        EngineLine(4.125, "start", 1),
-        *(EngineLine(at, "cancel") for at in (8.0, 12.0)),
+        EngineAction(4.375, "start"),
+        EngineAction(4.125, "start", 1),
+        *(EngineAction(at, "cancel") for at in (8.0, 12.0)),
     )
     World(sketch, script, search=("pos", 1000)).run()
 
@@ -143,14 +143,14 @@ def test_a_run_that_ends_while_it_is_being_parked_stays_ended() -> None:
 @pytest.mark.parametrize("nth", range(2, 12))
 def test_a_desk_that_crashes_while_it_parks_has_no_run_end_twice(nth: int) -> None:
     """What it has parked in the store is awake all the same, and gets its signal here and by a claim."""
-    script = (EngineLine(0.5, "start"), EngineLine(0.5, "start", 1))
+    script = (EngineAction(0.5, "start"), EngineAction(0.5, "start", 1))
     plan = FaultPlan(Crash("engine-0/desk", nth=nth))
     World(Sketch((Piece("a", "wait"),)), script, plan, search=("random", 0)).run()
 
 
 def test_an_edit_from_another_process_that_comes_late_writes_nothing() -> None:
     sketch = Sketch((Piece("a", "sleep", seconds=0.5),), chain=False)
-    World(sketch, (EngineLine(0.25, "start", 0, 1), EngineLine(0.5, "edit", 0, 0, "a")), engines=2).run()
+    World(sketch, (EngineAction(0.25, "start", 0, 1), EngineAction(0.5, "edit", 0, 0, "a")), engines=2).run()
 
 
 # The judge is no rubber stamp
@@ -204,7 +204,7 @@ def test_an_engine_that_goes_on_with_a_cancelled_run_is_noticed(monkeypatch: pyt
     monkeypatch.setattr(Desk, "_deliver", deaf)
     nap = Sketch((Piece("a", "sleep", seconds=1_000.0),))
     with pytest.raises(PromiseBroken, match="cancel ends: run 0 was cancelled and has not ended"):
-        World(nap, (EngineLine(0.5, "start"), EngineLine(3.0, "cancel"))).run()
+        World(nap, (EngineAction(0.5, "start"), EngineAction(3.0, "cancel"))).run()
 
 
 def test_an_engine_that_chooses_again_how_steps_run_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -219,7 +219,7 @@ def test_a_world_is_the_same_whenever_it_is_played() -> None:
     """Guards finding a failure again: a world is a value with one outcome."""
     world = World(
         Sketch((WORK, Piece("b", "map", seconds=0.5), Piece("c", "wait"))),
-        (EngineLine(0.5, "start"), EngineLine(3.0, "say", step="c")),
+        (EngineAction(0.5, "start"), EngineAction(3.0, "say", step="c")),
         FaultPlan(Kill("engine-0/runs/*", at=1.2)),
         (Reboot(nth=5), SlowCommit(3)),
         search=("random", 3),
@@ -230,7 +230,7 @@ def test_a_world_is_the_same_whenever_it_is_played() -> None:
 
 
 def test_an_engine_that_forgets_an_edit_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
-    world = World(Sketch((WORK, NAP)), (EngineLine(0.5, "start"), EngineLine(1.0, "edit", step="z")))
+    world = World(Sketch((WORK, NAP)), (EngineAction(0.5, "start"), EngineAction(1.0, "edit", step="z")))
     world.run()
     monkeypatch.setattr(DurableKeeper, "edit", lambda *_: None)
     with pytest.raises(PromiseBroken, match="16 edits"):

@@ -18,8 +18,8 @@ from teams import member, team
 from teams.planning import plan
 from teams.workflows import Graph, Node, Workflow, ask, delay, do, nested, wait, workflow, workflow_from
 from teams.workflows._graph.workflow import EXECUTIONS, Execution
-from teams.workflows._run.course import GraphCourse
 from teams.workflows._run.execution import choice_of
+from teams.workflows._run.step_order import StepOrder
 from teams.workflows.events import ExecutionChosen, LevelDone
 from tests.teams.workflows.cast import Scene, kinds, played
 
@@ -175,13 +175,13 @@ def graphs(draw: st.DrawFn) -> Workflow:
 @given(graphs(), st.randoms(use_true_random=False))
 def test_every_step_runs_once_after_its_needs_and_unsafe_ones_alone(made: Workflow, source: object) -> None:
     graph = made.graph
-    course = GraphCourse(graph, choice_of(made).execution, made.parallel_threshold)
-    running, done = list(course.begin()), list[str]()
+    order = StepOrder(graph, choice_of(made).execution, made.parallel_threshold)
+    running, done = list(order.begin()), list[str]()
     while running:
         assert len(running) == 1 or all(graph[id].parallel_safe for id in running)
         id = running.pop(source.randrange(len(running)))  # type: ignore[attr-defined]
         done.append(id)
-        begun = course.ended(id)
+        begun = order.ended(id)
         assert all(set(graph.needs(each)) <= set(done) for each in begun)
         running += begun
     assert sorted(done) == sorted(graph.by_id)
@@ -203,8 +203,8 @@ async def busy(seconds: float) -> float:
     return seconds
 
 
-def crew(seats: int) -> object:
-    return member("worker", busy, concurrency=seats)
+def crew(capacity: int) -> object:
+    return member("worker", busy, concurrency=capacity)
 
 
 def choice(scene: Scene) -> tuple[str, str]:
@@ -217,7 +217,7 @@ def choice(scene: Scene) -> tuple[str, str]:
 
 
 @pytest.mark.parametrize(
-    ("seats", "taken", "chosen"),
+    ("capacity", "taken", "chosen"),
     [
         (10, 8, ("ready", "parallel")),
         (10, 9, ("sequential", "high_system_load")),
@@ -229,15 +229,15 @@ def choice(scene: Scene) -> tuple[str, str]:
         (2, 0, ("ready", "parallel")),
     ],
 )
-def test_auto_looks_at_the_seats_that_are_taken_now(seats: int, taken: int, chosen: tuple[str, str]) -> None:
-    with played(crew(seats), FOUR, LONG) as scene:
+def test_auto_looks_at_the_capacity_that_is_taken_now(capacity: int, taken: int, chosen: tuple[str, str]) -> None:
+    with played(crew(capacity), FOUR, LONG) as scene:
         if taken:
             scene.start("long", [50.0] * taken)
             scene.sim.advance(1.0)
         assert choice(scene) == chosen
 
 
-def test_seats_that_are_free_again_count_as_free() -> None:
+def test_capacity_that_is_free_again_counts_as_free() -> None:
     """Guards against a count of what was reserved once."""
     with played(crew(10), FOUR, LONG) as scene:
         long = scene.start("long", [5.0] * 10)
@@ -248,14 +248,14 @@ def test_seats_that_are_free_again_count_as_free() -> None:
         assert choice(scene) == ("ready", "parallel")
 
 
-def test_seats_do_not_count_where_no_member_works() -> None:
+def test_capacity_does_not_count_where_no_member_works() -> None:
     steps = [do(name, partial(_take, 1.0)) for name in "abc"]
     with played(crew(1), workflow("flow", tasks=steps, execution="auto")) as scene:
         assert choice(scene) == ("ready", "parallel")
 
 
 def test_the_choice_of_a_run_survives_its_process() -> None:
-    """Guards a run that would go on in another way where the seats are free by then."""
+    """Guards a run that would go on in another way where the capacity is free by then."""
     with played(crew(10), FOUR, LONG) as scene:
         assert scene.disk is not None
         scene.start("long", [500.0] * 9)

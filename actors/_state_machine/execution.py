@@ -1,4 +1,4 @@
-"""The present work of one incarnation of a state machine: transition, postponed message, timeouts."""
+"""The execution of one incarnation of a state machine: transitions, postponed messages, timeouts."""
 
 from __future__ import annotations
 
@@ -63,9 +63,9 @@ class MachineTimer(Timer):
 
     __slots__ = ("key",)
 
-    def __init__(self, course: Course, key: Only | str, delay: float, message: object) -> None:
+    def __init__(self, execution: MachineExecution, key: Only | str, delay: float, message: object) -> None:
         self.key = key
-        machine = course.machine
+        machine = execution.machine
         super().__init__(machine, machine.runtime.now() + delay, None, message)
 
     def _put(self, envelope: Envelope) -> None:
@@ -80,8 +80,8 @@ class MachineTimer(Timer):
             self._cell.wake()
 
 
-class Course:
-    """The present work of one incarnation of a machine."""
+class MachineExecution:
+    """The execution of one incarnation of a machine: its phase, its timeouts and the requests of its handlers."""
 
     __slots__ = ("definition", "machine", "phase", "postponed", "previous", "target", "timeouts", "wanted")
 

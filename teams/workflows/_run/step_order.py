@@ -1,4 +1,4 @@
-"""The course of a run: what may begin next. Pure."""
+"""The order of the steps of a run: which may begin next. Pure."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from teams.workflows._graph.graph import Graph
 from teams.workflows._graph.workflow import PARALLEL_THRESHOLD, ChosenExecution
 
 
-class GraphCourse:
+class StepOrder:
     """Which steps of a graph begin, after those that have ended. The order is that of the graph.
 
     A step that is not `parallel_safe` begins when no other runs, and none begins beside it.

@@ -1,4 +1,4 @@
-"""An actor that behaves as it is told: what generated trees are made of."""
+"""An actor that behaves as its script says: the workers of generated trees."""
 
 from __future__ import annotations
 
@@ -17,17 +17,17 @@ NAP = 0.5
 """Seconds that `nap`, a slow start and a slow stop take."""
 
 
-class Play(NamedTuple):
-    """Asks a puppet to do something."""
+class Perform(NamedTuple):
+    """Asks a scripted actor to do something."""
 
     act: Act
 
 
-class PuppetBroke(Exception):
-    """The exception of a puppet that is told to fail."""
+class ScriptedFailure(Exception):
+    """The exception of a scripted actor that is told to fail."""
 
 
-class Puppet(Actor):
+class ScriptedActor(Actor):
     """Crashes, naps, ends, declines and fails to start or stop as it is told."""
 
     def __init__(self, starts: Sequence[StartBehavior] = (), stop: StopBehavior = "prompt") -> None:
@@ -40,7 +40,7 @@ class Puppet(Actor):
         number = self.incarnation - 1
         match self.starts[number] if number < len(self.starts) else "up":
             case "fail":
-                raise PuppetBroke(f"{self.path} was told to fail in start {number + 1}")
+                raise ScriptedFailure(f"{self.path} was told to fail in start {number + 1}")
             case "decline":
                 raise IgnoreStart
             case "slow":
@@ -51,17 +51,17 @@ class Puppet(Actor):
             case "slow":
                 await asyncio.sleep(NAP)
             case "fail":
-                raise PuppetBroke(f"{self.path} was told to fail when it stops")
+                raise ScriptedFailure(f"{self.path} was told to fail when it stops")
             case "never":
                 await asyncio.get_running_loop().create_future()
 
     @handles
-    async def play(self, message: Play) -> str:
+    async def perform(self, message: Perform) -> str:
         match message.act:
             case "nap":
                 await asyncio.sleep(NAP)
             case "crash":
-                raise PuppetBroke(f"{self.path} was told to crash")
+                raise ScriptedFailure(f"{self.path} was told to crash")
             case "finish":
                 self.stop()
             case "healthy":
