@@ -216,18 +216,19 @@ def counted_again(
     here: str,
     count: Callable[[Sequence[str], int], Mapping[str, Cost]],
 ) -> dict[str, Cost]:
-    """The costs, with the least instructions of each flow that takes more than its ceiling. `count` counts flows in an
-    environment with so many bytes more.
+    """The costs, where each figure of a flow over its ceiling is the least of several counts: the store of a durable
+    run answers from a thread, and the calls depend on when. `count` counts flows in an environment with so many bytes
+    more.
     """
     found = dict(costs)
     for padding in _PADDINGS:
         over = [name for name, cost in found.items() if dearer({name: cost}, kept, here)]
-        over = [name for name in over if not dearer({name: replace(found[name], instructions=None)}, kept, here)]
         if not over:
             break
         for name, cost in count(over, padding).items():
-            instructions = min(each.instructions or 0 for each in (cost, found[name]))
-            found[name] = replace(found[name], instructions=instructions)
+            least = {key: min(getattr(cost, key), getattr(found[name], key)) for key in ("calls", "alone", "files")}
+            counts = [each.instructions for each in (cost, found[name]) if each.instructions is not None]
+            found[name] = replace(found[name], **least, instructions=min(counts, default=None))
     return found
 
 
@@ -282,7 +283,7 @@ def main(arguments: Sequence[str]) -> int:
     costs = measure(names, instructions=reason is None)
     if options.check:
         kept = json.loads(CEILINGS.read_text(encoding="utf-8"))
-        costs = counted_again(costs, kept, build(), partial(measure, instructions=True))
+        costs = counted_again(costs, kept, build(), partial(measure, instructions=reason is None))
     print(report(costs))
     if options.json is not None:
         options.json.write_text(json.dumps(document(costs), indent=2) + "\n", encoding="utf-8")

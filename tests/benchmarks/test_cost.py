@@ -47,21 +47,32 @@ def test_what_is_dearer_than_its_ceiling_is_named() -> None:
 
 def test_a_flow_over_its_ceiling_is_counted_again_and_the_least_counts() -> None:
     kept = {"build": "a", "flows": {"tell": kept_of(FREE), "call": kept_of(FREE)}}
-    counts = iter([1_050, 1_020])
+    counts = iter([(2.0, 1_050), (9.0, 1_020)])
     asked = []
 
     def count(names: Sequence[str], padding: int) -> dict[str, cost.Cost]:
-        asked.append(tuple(names))
-        return {name: replace(FREE, instructions=next(counts)) for name in names}
+        asked.append((tuple(names), padding))
+        calls, instructions = next(counts)
+        return {name: replace(FREE, calls=calls, instructions=instructions) for name in names}
 
-    costs = {"tell": replace(FREE, instructions=1_040), "call": replace(FREE, calls=9.0, instructions=1_040)}
+    costs = {"tell": replace(FREE, calls=3.0, instructions=1_040), "call": FREE}
     found = cost.counted_again(costs, kept, "a", count)
-    assert found["tell"].instructions == 1_020
-    assert asked == [("tell",)] * 2, "more calls are more calls in every environment"
+    assert found == {"tell": replace(FREE, instructions=1_020), "call": FREE}
+    assert [names for names, _ in asked] == [("tell",)] * 2
+    assert len({padding for _, padding in asked}) == 2
     assert cost.counted_again(found, kept, "a", count) == found
+
+
+def test_a_flow_that_is_over_its_ceiling_each_time_is_dearer() -> None:
+    kept = {"build": "a", "flows": {"tell": kept_of(FREE)}}
     counts = iter([1_050, 1_060, 1_070])
-    dear = cost.counted_again({"tell": costs["tell"]}, kept, "a", count)
-    assert cost.dearer(dear, kept, "a") == ["tell: 1,040 instructions, at most 1,030.0 (+4.0%)"]
+
+    def count(names: Sequence[str], padding: int) -> dict[str, cost.Cost]:
+        return {"tell": replace(FREE, instructions=next(counts))}
+
+    found = cost.counted_again({"tell": replace(FREE, instructions=1_040)}, kept, "a", count)
+    assert cost.dearer(found, kept, "a") == ["tell: 1,040 instructions, at most 1,030.0 (+4.0%)"]
+    assert next(counts, None) is None
 
 
 def test_instructions_of_another_build_are_not_compared() -> None:
