@@ -24,7 +24,7 @@ from actors._core.messages import NOTICES
 from actors._core.observer import Moment
 from actors._core.outcomes import STOP_FOR_GOOD, kind_name
 from actors._peer.inside import BelowCell, link_reply
-from actors._place.carrier import PeerLine
+from actors._place.carrier import PeerConnection
 from actors._place.codec import Codec, RefKey, importable
 from actors._place.outward import admit
 from actors._user_code.text import type_name
@@ -84,11 +84,11 @@ class RelayedEnvelope(Envelope):
 class Below:
     """The inner actors. What is not said otherwise is called on the loop thread."""
 
-    def __init__(self, peer: TellingPeer, line: PeerLine) -> None:
+    def __init__(self, peer: TellingPeer, connection: PeerConnection) -> None:
         self._peer = peer
         self._prefix = f"{peer.path}/"
         self._lock = threading.Lock()
-        self._notes = line.inner_notes()
+        self._notes = connection.inner_notes()
         self._coming, self._taking = itertools.count(1), itertools.count(1)
         self._over = False
         """Whether the placed actor has ended."""

@@ -26,7 +26,7 @@ from actors._peer.below import Below
 from actors._peer.inside import InnerCell, NumberedEnvelope, PeerRuntime, link_reply
 from actors._peer.observer import LinkLogHandler, PeerObserver
 from actors._peer.outside import OutsideCell
-from actors._place.carrier import VERSION, PeerLine
+from actors._place.carrier import VERSION, PeerConnection
 from actors._place.codec import Codec, RefKey, key_for
 from actors._user_code.text import type_name
 from actors.errors import NotInPlace, NotReceivable, NotSendable
@@ -50,15 +50,17 @@ _OF_THE_PROGRAM = (Started, StartFailed, Exited, Survived, Redelivered, Quaranti
 class PlacePeer:
     """Runs the actor, and speaks with the program."""
 
-    def __init__(self, line: PeerLine, path: str, make_runtime: Callable[..., PeerRuntime] = PeerRuntime) -> None:
+    def __init__(
+        self, connection: PeerConnection, path: str, make_runtime: Callable[..., PeerRuntime] = PeerRuntime
+    ) -> None:
         """`make_runtime` is called with the arguments of a `PeerRuntime`."""
         self.path = path
         self._make_runtime = make_runtime
         self.runtime: PeerRuntime
         self.cell: InnerCell
         self.codec = Codec(self._key_of, self._ref_of)
-        self._line = line
-        self.inner = Below(self, line)
+        self._connection = connection
+        self.inner = Below(self, connection)
         self._speaking: dict[OutsideCell, None] = {}
         """The cells of the actors outside for which a message of an actor in this process waits to be sent."""
         self._telling = False
@@ -94,8 +96,8 @@ class PlacePeer:
                 begun.set_result(frame)
 
         self._heard: Callable[[tuple[Any, ...]], object] = heard
-        self._line.open(self)
-        self._line.send("hello", VERSION)
+        self._connection.open(self)
+        self._connection.send("hello", VERSION)
         _, version, settings, body, carried = await begun
         if version != VERSION:
             await self._over  # the program has read the hello, and ends this process
@@ -108,7 +110,7 @@ class PlacePeer:
             for frame in early:
                 self._received(frame)
         except Exception as error:  # noqa: BLE001 - the class, its arguments or the limits: the program is told
-            self._line.send("start_failed", self.codec.encode_error(self.path, error))
+            self._connection.send("start_failed", self.codec.encode_error(self.path, error))
         else:
             await self._over
             # What its last hook has told to others has its turn before the process ends.
@@ -117,10 +119,10 @@ class PlacePeer:
                     each.hurry()
             while any(isinstance(each, OutsideCell) and len(each.queue) for each in list(self.runtime.cells.values())):
                 await asyncio.sleep(0)
-        self._line.end()
+        self._connection.end()
 
     def _begin(self, settings: dict[str, Any]) -> None:
-        self._line.log_by(LinkLogHandler(self), settings["levels"])
+        self._connection.log_by(LinkLogHandler(self), settings["levels"])
         self.inner.begin(settings["numbers"])
         self.runtime = self._make_runtime(
             self,
@@ -150,7 +152,7 @@ class PlacePeer:
 
     def _send(self, *frame: object) -> None:
         self._say_first()
-        self._line.send(*frame)
+        self._connection.send(*frame)
 
     def _say_first(self) -> None:
         """Says what comes before anything else that is said: what was told to others, and then which messages were
@@ -159,7 +161,7 @@ class PlacePeer:
         self._tell_others()
         for frame, numbers in self._handled.items():
             if numbers:
-                self._line.send(frame, *numbers)
+                self._connection.send(frame, *numbers)
                 numbers.clear()
 
     def _tell_others(self) -> None:
@@ -177,7 +179,7 @@ class PlacePeer:
         """Sends a frame at once where this is the thread of the loop: the code that runs next may end the process."""
         if self.runtime.on_loop_thread:
             self._send(*frame)
-            self._line.write_now()
+            self._connection.write_now()
         else:
             self.send(*frame)
 
@@ -185,25 +187,25 @@ class PlacePeer:
         """A handler begins with a message, and may end the process: what was said until now is sent. That earlier
         messages were handled is noted by that, and said later: a thread waits until what they told others is written.
         """
-        if not self.runtime.on_loop_thread and (self._speaking or (self._said and self._line.has_output)):
+        if not self.runtime.on_loop_thread and (self._speaking or (self._said and self._connection.has_output)):
             self._wait_for_loop(self.inner_begins)
         self.inner_begins()
-        self._line.begins(number)
+        self._connection.begins(number)
 
     def inner_begins(self) -> None:
         """A handler of an inner actor begins, and may end the process: what was said until now is sent."""
         if self.runtime.on_loop_thread:
             self._tell_others()
-            self._line.write_now()
-            if self._said and self._line.has_output:
-                self._line.write_all()  # the program is slow to read: it must have what was told
+            self._connection.write_now()
+            if self._said and self._connection.has_output:
+                self._connection.write_all()  # the program is slow to read: it must have what was told
             self._said = False
 
     def write_now(self) -> None:
         """Sends what waits to be sent. A hook begins, and may end the process."""
         if self.runtime.on_loop_thread:
             self._say_first()
-            self._line.write_now()
+            self._connection.write_now()
 
     def reply(self, number: int, is_result: bool, value: Any) -> None:
         """Sends the answer to a message, unless the actor has ended: then the program decides on what it has not begun
@@ -257,7 +259,7 @@ class PlacePeer:
     def _send_out(self, path: str, message: object, envelope: Envelope) -> bool:
         sender, asker = self._path_of(envelope.sender), envelope.sender or self.cell
         if type(message) is _ActorStop:
-            self._line.send("order", path, "stop", sender)
+            self._connection.send("order", path, "stop", sender)
             return False
         reply = envelope.take_reply() if envelope.reply is not None else None
         try:
@@ -269,14 +271,14 @@ class PlacePeer:
                 dead_letter(asker, message, "unsendable", envelope, error)
             return False
         if reply is None:
-            self._line.send("tell", path, body, envelope.correlation_id, sender)
+            self._connection.send("tell", path, body, envelope.correlation_id, sender)
             return True
         self._asked += 1
         self._questions[self._asked] = reply
         waiting = asker.waiting
         waits = waiting is not None and waiting[1] is reply
         left = None if envelope.deadline is None else envelope.deadline - self.runtime.now()
-        self._line.send("ask", self._asked, path, body, left, envelope.correlation_id, waits, sender)
+        self._connection.send("ask", self._asked, path, body, left, envelope.correlation_id, waits, sender)
         return False
 
     def look_up(self, what: str, name: str, kind: str | None = None, sender: Cell | None = None) -> Any:
@@ -287,16 +289,16 @@ class PlacePeer:
         if path is not None:
             self._write_all()  # the program must know the inner actor
         with self._looking:
-            is_result, value = self._line.look_up(what, name, kind, path)
+            is_result, value = self._connection.look_up(what, name, kind, path)
         if not is_result:
             raise self.codec.decode_error(self.path, value, "the program")
         return value
 
     def _write_all(self) -> None:
-        """Sends what waits to be sent, and returns when the line has taken it. In any thread."""
+        """Sends what waits to be sent, and returns when the connection has taken it. In any thread."""
         if self.runtime.on_loop_thread:
             self._say_first()
-            self._line.write_all()
+            self._connection.write_all()
         else:
             self._wait_for_loop(self._write_all)
 
@@ -333,7 +335,7 @@ class PlacePeer:
             case ("heed", what, body):
                 self.cell.heed(self.reason_of(what, body))
             case ("ping",):
-                self._line.send("pong")
+                self._connection.send("pong")
             case ("taken", path, count):
                 cell = self.runtime.cells.get(path)
                 if isinstance(cell, OutsideCell):
@@ -490,7 +492,7 @@ class PlacePeer:
 
     def _is_handled(self, numbers: list[int], number: int) -> None:
         numbers.append(number)
-        if self._line.has_output and not self._speaking:
+        if self._connection.has_output and not self._speaking:
             self._say_first()  # it goes along
         elif len(numbers) == 1:
             self.runtime.loop.call_soon(self.write_now, context=self.runtime.context.copy())

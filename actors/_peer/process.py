@@ -47,8 +47,8 @@ async def _live(end: socket.socket) -> None:
     import_main(request["main"])
     title(request["path"])
     noted = mmap.mmap(notes, NOTES.size + INNER_NOTES.size)
-    line = ProcessLine(socket.socket(fileno=link), socket.socket(fileno=lookups), noted)
-    await PlacePeer(line, str(request["path"])).live(partial(confine, request, cpus))
+    connection = ProcessConnection(socket.socket(fileno=link), socket.socket(fileno=lookups), noted)
+    await PlacePeer(connection, str(request["path"])).live(partial(confine, request, cpus))
 
 
 class _First(Actor):
@@ -84,7 +84,7 @@ def confine(request: dict[str, Any], cpus: set[int] | None) -> None:
         os.nice(request["nice"])
 
 
-class ProcessLine:
+class ProcessConnection:
     """The end of the link in the process."""
 
     def __init__(self, end: socket.socket, lookups: socket.socket, notes: mmap.mmap) -> None:

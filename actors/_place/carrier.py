@@ -112,7 +112,7 @@ class Carriers(Protocol):
         """This process is a fork of the program."""
 
 
-class PeerLine(Protocol):
+class PeerConnection(Protocol):
     """The other end of a carrier, as the peer has it. Everything but `look_up` is called on the loop thread there."""
 
     @property

@@ -262,8 +262,8 @@ class SimCarrier:
         process = self._process
         assert process is not None
         loop = self._loop = StrandLoop(self._runtime)
-        line = SimLine(self, process, self._runtime.strands)
-        peer = PlacePeer(line, self.path, partial(SimPeerRuntime, self._runtime))
+        connection = SimConnection(self, process, self._runtime.strands)
+        peer = PlacePeer(connection, self.path, partial(SimPeerRuntime, self._runtime))
         try:
             loop.run_until_complete(peer.live(_no_limits))
         except GreenletExit:
@@ -503,7 +503,7 @@ class SimCarrier:
             timer.cancel()
 
 
-class SimLine:
+class SimConnection:
     """The end of the link in the simulated process."""
 
     def __init__(self, carrier: SimCarrier, process: SimProcess, strands: Strands) -> None:
