@@ -242,7 +242,7 @@ OF_A_SUPERVISOR: Rows = {
     P.ORDERED: {
         **_OF_ONE_THAT_LIVES,
         E.BUILT: (P.ORDERED, (F.OPEN,)),
-        E.READY: (P.ORDERED, (F.REPORT_UP, F.OPEN)),
+        E.READY: (P.ORDERED, (F.REPORT_UP,)),
         E.STOP: (P.ORDERED, (F.NOTE, F.TIME)),
         E.KILL: (P.HALTING, (F.SHUT, F.HALT)),
     },
