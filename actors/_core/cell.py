@@ -784,7 +784,7 @@ class Cell:
         the actor has; after any other end each of them has the grace of a kill.
         """
         orderly = self.phase is Phase.ENDING and self.reason.expected
-        if orderly and self.grace is None and self.props.shutdown is not None:
+        if orderly and self.grace is None and self.props.shutdown:  # 0 is for orders, which have set a time already
             self._arm_grace(self.props.shutdown, partial(self.kill, Killed("did not stop in time")))
         owned.end(hurry=not orderly, ended=partial(self.hear, self.incarnation, LifeEvent.CHILDLESS))
 

@@ -25,7 +25,7 @@ from actors import (
     Shutdown,
 )
 from actors.spi import finish, sleep
-from actors.testing import simulation
+from actors.testing import Simulation, simulation
 from supervisors import child, start, supervisor
 from tests.actors.cast import AsyncPlayer, Host, Player, Starter, crash, seen_by, stage
 from tests.support import in_loop
@@ -190,6 +190,22 @@ def test_the_own_end_of_an_actor_waits_where_an_order_kills_at_once(end: Callabl
         assert ref.is_alive()
         sim.advance(0.2)
         assert (answer.get(), ref.wait(timeout=0)) == ("slow", Normal())
+
+
+def test_the_own_end_waits_for_resources_where_an_order_kills_at_once() -> None:
+    closed: list[float] = []
+
+    async def close(sim: Simulation) -> None:
+        await sleep(1)
+        closed.append(sim.now)
+
+    with simulation() as sim:
+        ref = sim.spawn(Player, shutdown=0)
+        ref.ask(lambda self: self.push_async_callback(close, sim))
+        ref.tell(lambda self: self.exit(Normal()))
+        sim.advance(2)
+        assert ref.wait(timeout=0) == Normal()
+    assert closed == [1.0]
 
 
 @pytest.mark.parametrize("reason", REASONS, ids=ids)

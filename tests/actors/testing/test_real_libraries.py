@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import gc
 import sqlite3
 import time
 from collections.abc import Awaitable, Callable
@@ -423,6 +424,8 @@ class AgentActor(Actor):
         return (await self.agent.run(message, deps=Shop())).output
 
 
+# A kill drops the tasks that a library has made and not begun: their coroutines say so when they are freed.
+@pytest.mark.filterwarnings("ignore:coroutine .* was never awaited:RuntimeWarning")
 @simulate(plan=faults.plans("root/*", max_faults=2), examples=8, schedules=2)
 def test_a_supervised_agent_answers_again_after_its_faults(sim: Simulation, plan: FaultPlan) -> None:
     """Under crashes, kills, lost messages and slow handlers, drawn by Hypothesis."""
@@ -432,6 +435,7 @@ def test_a_supervised_agent_answers_again_after_its_faults(sim: Simulation, plan
     sim.heal()
     sim.eventually("every call has ended", lambda: work.done == 4, within=300)
     assert root.child("agent").ask("order", timeout=60).startswith('{"order"')
+    gc.collect()  # here, and not in another test
 
 
 def test_an_agent_that_crashes_in_its_run_is_restarted() -> None:
