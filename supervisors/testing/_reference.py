@@ -259,14 +259,15 @@ class Reference:
         model, id = self._above(one.path)
         if model is None:
             return
-        member = model.dropped.pop(id, None) or model.members.get(id)
+        dropped = model.dropped.pop(id, None)
+        member = dropped or model.members.get(id)
         spec = member.spec if member is not None else model.to_bring_back(id)
         if spec is None:
             return
         wanted = isinstance(spec, SupervisorSpec)
         made_for_supervisor, _ = self._made.get(one.path, (wanted, None))
         another_class = made_for_supervisor is not wanted or self._ran_as_supervisor.get(one.path, wanted) is not wanted
-        if another_class and last is not None:  # it ends the ref, and the incarnations of the child count on
+        if another_class and last is not None and dropped is None:  # it ends the ref, and the child counts on
             self._numbers[one.path] = last
         if member is None:
             return

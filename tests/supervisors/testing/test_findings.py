@@ -629,3 +629,17 @@ def test_what_is_below_a_supervisor_that_comes_anew_counts_from_one() -> None:
         "miZL6aQvPkqD_ed1uQRqwqMNAxUhHpqtTIcVf_qteNXcJMg9X6RzgWxWt4iOJZ1BHm_nBm2IpFkyKWg-ufnCwkBB536gNvzwZdOc0xkPHjs0"
         "oumHpFdkt7-S5GZSDAJ8XJfBXi8a71fZM-bmnZSCp68Ot9k-8cFh-1_P9pHh"
     ).run()
+
+
+def test_a_dropped_child_that_had_changed_its_class_counts_from_one() -> None:
+    """Guards the model of rule 26: a budget had ended a worker in the place of a supervisor, and the model let the
+    supervisor of the next life count on.
+    """
+    Trial.decode(
+        "eNrNU8tu2zAQ_BWBZ0F-JEFr3_oNPQoGQZGUvTVNEuQyiWHo38ul1EJpYzdIcujBgDGcnd2dHbX3dXVh0WvJthWLyevwCNEFVlesE_Lo-j4_2GRM"
+        "BuQBjAraZqS9ViQSOh4PCZV7IiIT9swj7C30IIXF_0G4oEUz7GMGLkyBRPozDK-pgCr9qCLoiCIQl6E-eRdEOBM-H2RbYUiawIl6YdKIGF_uFBvM"
+        "WmD32-8ygEetvknMqw7D7r0thw_f8roz4zIjhskbTYUseSL3AgzbDW8wT2kDjzpkZPV-f-Zb3hzY-SJp3BO7NVtH9SfxzCen4zTe3PggbAQ9pmwe"
+        "wi4kFIYfwRj2GRd_bZZlEQ4C9f5MHGc1713gIveclUr2B48kCjEXzInBOWS39ruqUVdtu2y-PNSjyEIuukU3ljhKAtma-7SrOYfek1dZktPVInvz"
+        "_a4Gbha7ejrwiP4VwgsDCwjCkI8NDSUFpWLdkKs_ALGkkSktXQja5CnV5I1GLvrxeYpLAYl90MLgoXyFR7DFVP3ss0W2tCqzldNuq7tmOfwzac5y"
+        "Ayco2ioUK1lODTj1e9TP-XZ-FXKEk3YJiyur9QOlo717cVmxEON-JdnlskSafqMj95vN1826piV3PwFmrwIU"
+    ).run()
