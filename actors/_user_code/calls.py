@@ -15,8 +15,8 @@ from actors._user_code.text import cut, shown
 F = TypeVar("F", bound=Callable[..., Any])
 M = TypeVar("M", bound=type[BaseModel])
 CallRefusal = Callable[[object, list[str], Callable[[], object] | None], Exception]
-"""Makes the error of a wrong call, from its first argument, what is wrong with it, and a call of the function without
-that, which finds the faults of the other arguments. None: there is no such call, because an argument is missing.
+"""Makes the error of a wrong call, from its first argument, its faults, and a call with the other arguments, which
+finds their faults. None: there is no such call, because an argument is missing.
 """
 
 BY_POSITION = "is not an option. Give each by position: write * before a list"

@@ -107,6 +107,24 @@ async def test_what_a_thread_has_told_is_written_before_its_next_message() -> No
         assert await to.call(cast.heard) == list(range(5))
 
 
+def tell_large(self: Any, to: ActorRef[Any], size: int) -> None:
+    """Tells more bytes than a socket takes at once."""
+    to.tell(bytes(size))
+
+
+@pytest.mark.parametrize("start", [Performer, ThreadPerformer])
+@in_loop
+async def test_a_large_message_is_written_whole_before_the_next_one(start: type[Actor]) -> None:
+    """The program reads it while the process waits; the next message ends the process."""
+    size = 8 << 20
+    async with tree(placed(start=start, host=placing(prefetch=2)), child("to", Listener)) as (_, root):
+        a, to = root.child("a"), root.child("to")
+        a.tell(partial(tell_large, to=to, size=size))
+        a.tell(cast.leave)
+        assert await a.call("there again") == "there again"
+        assert [len(message) for message in await to.call(cast.heard)] == [size]
+
+
 @in_loop
 async def test_only_the_message_that_did_it_counts_as_the_cause() -> None:
     async with tree(placed(host=placing(prefetch=8), redeliver=1)) as (s, root):
