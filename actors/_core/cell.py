@@ -307,7 +307,7 @@ class Cell:
         table, actor, incarnation = self.table, self.actor, self.incarnation
         take, control, observed = queue.popleft, runtime.control, runtime.observed or self.noted
         blocks, context = host.blocks, self.context
-        left = limit = host.slice
+        left = counted = host.slice
         while left and self.open:
             try:
                 envelope = self.urgent.popleft() if self.urgent else take()
@@ -315,10 +315,13 @@ class Cell:
                 break
             left -= 1
             bare = type(envelope) is BareEnvelope
-            if not bare and envelope.deadline is not None and envelope.deadline <= runtime.now():
-                self.handled -= 1
-                outcomes.expire(self, envelope)
-                continue
+            if blocks or not bare:
+                if envelope.deadline is not None and envelope.deadline <= runtime.now():
+                    counted -= 1
+                    outcomes.expire(self, envelope)
+                    continue
+                self.handled += counted - left  # now: its asker may be in another thread, and look when it is answered
+                counted = left
             self.envelope = envelope
             message = envelope.message
             own = context.copy()  # what the handler sets there ends with the message
@@ -335,18 +338,17 @@ class Cell:
                     host.drive(self, envelope, result, own)
                 elif blocks and getattr(envelope, "settled", False):
                     outcomes.came_late(self, incarnation)
-                else:
-                    if not bare and envelope.reply is not None:
-                        answer(self, envelope, result)
-                    if observed:
-                        outcomes.note(self, envelope, "done")
+                elif observed:
+                    outcomes.settle(self, envelope, result, None, incarnation)
+                elif not bare and envelope.reply is not None:
+                    answer(self, envelope, result)
             if control or not (queue or self.urgent):
                 break
-        self.handled += limit - left
+        self.handled += counted - left
         ended = runtime.now()
         self.seconds += ended - began
         if incarnation != self.incarnation:
-            self.unproductive += limit - left  # a thread that was left behind has come back
+            self.unproductive += counted - left  # a thread that was left behind has come back
             return ended
         if not self.active:
             self.envelope = None

@@ -257,10 +257,13 @@ def settle(cell: Cell, envelope: Envelope, result: object, error: BaseException 
         if failed(cell, envelope, error, incarnation):
             cell.made_no_progress()
         return
+    noted = cell.noted or cell.runtime.observed
+    if noted:
+        record(cell, envelope, "done")
     if envelope.reply is not None:
         answer(cell, envelope, result)
-    if cell.noted or cell.runtime.observed:
-        note(cell, envelope, "done")
+    if noted:
+        tell_observer(cell, envelope, "done")
 
 
 def failed(cell: Cell, envelope: Envelope, error: BaseException, incarnation: int) -> bool:
@@ -311,14 +314,14 @@ def survives(cell: Cell, envelope: Envelope, error: BaseException) -> bool:
 
 
 def resume(cell: Cell, envelope: Envelope, error: BaseException) -> None:
-    """The incarnation goes on: the asker has the exception, the events and the supervisor hear of it."""
-    if envelope.reply is not None:
-        settle_failure(envelope.reply, error, cell.path)
+    """The incarnation goes on: the events, the asker and the supervisor hear of the exception."""
     message = unwrapped(envelope.message)
     sender = envelope.sender.path if envelope.sender is not None else None
     cell.count_resumed()
     resumed = Survived(cell.path, cell.runtime.now(), cell.incarnation, message, error, sender)
     cell.runtime.events.publish(resumed, quiet=getattr(envelope, "quiet", False))
+    if envelope.reply is not None:
+        settle_failure(envelope.reply, error, cell.path)
     parent = cell.parent
     if cell.supervised and parent is not None:
         notice = ChildResumed(cell.id, cell.incarnation, error, kind_name(message))
@@ -384,10 +387,16 @@ def unhandled(cell: Cell) -> None:
 
 
 def note(cell: Cell, envelope: Envelope, outcome: str) -> None:
-    """A message was handled: tells the observer, the trace and the idle timeout of the cell, and the events."""
+    """A message was handled: tells all who want to know."""
+    tell_observer(cell, envelope, outcome)
+    record(cell, envelope, outcome)
+
+
+def record(cell: Cell, envelope: Envelope, outcome: str) -> None:
+    """A message was handled: tells the trace and the idle timeout of the cell, and the events. Before its asker is
+    answered, who may be in another thread and look at once.
+    """
     runtime = cell.runtime
-    if runtime.observer is not None:
-        runtime.observer.handled(cell, envelope, outcome)
     now = runtime.now()
     seconds = now - getattr(envelope, "began", now)
     if cell.trace is not None:
@@ -395,6 +404,12 @@ def note(cell: Cell, envelope: Envelope, outcome: str) -> None:
     if cell.possessions is not None and cell.possessions.idle is not None:
         cell.possessions.idle.handled(envelope.message, now)
     publish_handled(cell, envelope, outcome, now, seconds)
+
+
+def tell_observer(cell: Cell, envelope: Envelope, outcome: str) -> None:
+    """A message was handled, and is answered if its handler has returned: tells the observer."""
+    if cell.runtime.observer is not None:
+        cell.runtime.observer.handled(cell, envelope, outcome)
 
 
 def publish_handled(cell: Cell, envelope: Envelope, outcome: str, now: float, seconds: float) -> None:

@@ -397,7 +397,9 @@ class ActorRef(pykka.ActorRef[A]):
         return status_of(self._cell)
 
     def statistics(self) -> Statistics:
-        """Counters of the work of the actor so far; they only grow. In any thread."""
+        """Counters of the work of the actor so far; they only grow. In any thread. A message that was answered is
+        counted by the time its asker hears the answer.
+        """
         return statistics_of(self._cell)
 
     def state(self) -> dict[str, object]:
@@ -427,7 +429,9 @@ class ActorRef(pykka.ActorRef[A]):
         self._cell.runtime.control_call(self._cell.keep_trace, last)
 
     def last_messages(self) -> list[TraceLine]:
-        """The last messages handled since `trace` was called, oldest first."""
+        """The last messages handled since `trace` was called, oldest first. A message that was answered is among them
+        by the time its asker hears the answer; one that an actor in a process has answered, a moment later.
+        """
         return [] if self._cell.trace is None else self._cell.trace.lines()
 
     # pykka's other names

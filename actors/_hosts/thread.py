@@ -117,6 +117,7 @@ class ThreadHost:
         self._runtime.events.publish(Abandoned(worker.path, self._runtime.now(), "thread", worker.incarnation))
         envelope = cell.envelope if cell is not None else None
         if cell is not None and envelope is not None:
+            cell.made_no_progress()
             envelope.settled = True  # how its handler ends no longer matters
             if cell.culprit is None:
                 error = ActorDeadError(cell.path, Killed(), envelope.message, begun=True)

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from actors import Crashed, Down, Shutdown
+from actors import Actor, Crashed, Down, MessageHandled, Shutdown
 from actors.testing import simulation
 from supervisors import child, start, supervisor
 from tests.actors.cast import PATIENCE, Host, Player, blocking, crash, ends, forever, seen_by, stage
@@ -230,3 +230,50 @@ def test_the_crashes_of_an_actor_count_every_end_by_an_exception(host: Host) -> 
             statistics = ref.statistics()
             counts.append((statistics.crashes, statistics.restarts))
         assert counts == [(4, 4), (5, 5), (6, 6), (7, 7), (7, 8), (7, 9)]
+
+
+class Tough(Actor):
+    """Answers, refuses, and survives, with a plain handler and with one that is a coroutine."""
+
+    answers = (KeyError,)
+    resumes = (OSError,)
+
+    async def later(self, message: object) -> object:
+        return self.at_once(message)
+
+    def at_once(self, message: object) -> object:
+        if isinstance(message, Exception):
+            raise message
+        return message
+
+    def on_receive(self, message: tuple[bool, object]) -> object:
+        waits, what = message
+        return self.later(what) if waits else self.at_once(what)
+
+
+@pytest.mark.parametrize("host", ["loop", "thread"])
+@pytest.mark.parametrize("waits", [False, True], ids=["plain", "coroutine"])
+@pytest.mark.parametrize("what", ["value", KeyError("no"), OSError("disk")], ids=["value", "answers", "resumes"])
+@in_loop
+async def test_who_hears_the_answer_finds_its_message_counted(host: Host, waits: bool, what: object) -> None:
+    """Guards an asker in another thread, which may look before the actor goes on: a callback stands in for it."""
+    async with stage() as w:
+        ref = await w.runtime.spawn(Tough, host=host)
+        events: list[MessageHandled] = []
+        w.runtime.events.subscribe(events.append, MessageHandled)
+        ref.trace(9)
+        await ref.call((False, "before"))
+        found: list[object] = []
+
+        def look(_: object) -> None:
+            counted = ref.statistics()
+            found.extend((counted.handled, counted.resumed, len(ref.last_messages()), len(events)))
+
+        def ask() -> None:
+            ref.ask((waits, what), block=False).add_done_callback(look)
+
+        ref.suspend()
+        await asyncio.to_thread(ask)
+        ref.resume()
+        await ref.call((False, "after"))
+        assert found == [2, int(isinstance(what, OSError)), 2, 2]

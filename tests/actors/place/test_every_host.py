@@ -314,7 +314,7 @@ async def status(o: Operation) -> object:
 @operation
 async def trace(o: Operation) -> object:
     o.ref.trace(10)
-    for each in ("a", 1, ("b",), "a thread notes a message when it has answered it"):
+    for each in ("a", 1, ("b",), "a process says that it has handled a message after its answer"):
         await o.ref.call(each)
     lines = [(line.message_type, line.outcome, line.incarnation) for line in o.ref.last_messages()[:3]]
     o.ref.trace(0)

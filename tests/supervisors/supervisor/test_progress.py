@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from actors import Actor, ActorRef, Down, ManualClock, RestartLimitExceeded
 from actors.testing import Simulation, simulation
-from supervisors import BackingOff, GaveUp, child, constant, exponential, start, supervisor
+from supervisors import BackingOff, GaveUp, SupervisorGaveUp, child, constant, exponential, start, supervisor
 from supervisors._specs.fields import MAX_RESTARTS
 from tests.supervisors.cast import left_behind
 from tests.support import in_loop
@@ -263,12 +263,37 @@ class TestWhatIsProgress:
             assert await asyncio.to_thread(began.wait, 60)
             await left_behind(a, clock)
             assert await a.call("the next incarnation") == "the next incarnation"
-            while a._cell.handled == a._cell.unproductive:  # its thread notes it after the answer
-                await asyncio.sleep(0)
             gate.set()
             await asyncio.to_thread(stuck[0].join, 60)
             assert a.incarnation == 2
             assert a._cell.handled - a._cell.unproductive == 1
+
+    @pytest.mark.parametrize("asked", [False, True], ids=["told", "asked"])
+    @in_loop
+    async def test_a_message_that_its_thread_never_ends_is_none(self, asked: bool) -> None:
+        """It counts as handled when its handler begins, and that handler never came to an end."""
+        clock, gate, began = ManualClock(), threading.Event(), [threading.Event(), threading.Event()]
+        stuck: list[threading.Thread] = []
+
+        def block(_: Any) -> None:
+            stuck.append(threading.current_thread())
+            began[len(stuck) - 1].set()
+            gate.wait(60)
+
+        spec = supervisor("root", child("a", Worker, host="thread", handler_timeout=10, backoff=None), max_restarts=1)
+        with pytest.raises(SupervisorGaveUp):
+            async with start(spec, clock=lambda _: clock, watchdog=None, log=False) as root:
+                a = root.child("a")
+                for each in began:
+                    if asked:
+                        a.ask(block, block=False, timeout=None)
+                    else:
+                        a.tell(block)
+                    assert await asyncio.to_thread(each.wait, 60)
+                    await left_behind(a, clock)
+        gate.set()
+        for thread in stuck:
+            await asyncio.to_thread(thread.join, 60)
 
 
 def progress(spec: Any, meanwhile: Callable[[Simulation, ActorRef[Any]], object]) -> bool:
