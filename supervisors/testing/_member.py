@@ -153,8 +153,7 @@ class ModelChild:
         if life is Life.DOWN:
             self.in_group = self.last_stand = self.to_stop = self.to_end = self.killed = False
             self.stop_at = None
-            # The rules do not say by which of the two specs a replaced child was stable: `others` leaves that open.
-            stable = max(stable_after(self.spec.backoff), stable_after(self.lives_by.backoff))
+            stable = stable_after(self.spec.backoff)  # of the new spec, while a child is replaced (rule 23)
             if self.up_since is not None and (now - self.up_since >= stable if progress is None else progress):
                 self.productive = True
                 self.forgive()

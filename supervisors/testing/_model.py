@@ -447,10 +447,8 @@ class SupervisorModel:
         """Whether it certainly made progress; `None`: only if it was up for long enough (rules 8 and 11)."""
         if healthy:
             return True
-        only = [each.backoff is not None and each.backoff.reset == "healthy" for each in member.specs]
-        if any(only):
-            if not all(only):
-                self.give_in("which of two specs says what resets the failures of a child")
+        backoff = member.spec.backoff
+        if backoff is not None and backoff.reset == "healthy":
             return False
         if handled is None:
             if member.attempt or member.stalled or not member.productive:

@@ -147,6 +147,22 @@ async def test_rule_23_a_child_that_backs_off_comes_back_with_the_new_program() 
         assert w.clock.pending == 0
 
 
+@pytest.mark.parametrize("forgiven", [True, False])
+@in_loop
+async def test_rule_23_the_new_backoff_measures_the_run_it_ends(forgiven: bool) -> None:
+    """Rule 23: whether the failures of a child that ran for a second are forgotten, the new spec says."""
+    play, backoffs = Play(), [None, constant(1, reset_after=1)]
+    old, new = backoffs if forgiven else reversed(backoffs)
+    first = worker(play, "a", backoff=old)
+    async with running(supervisor("root", first, max_restarts=1)) as (w, root):
+        await tell(w, root, "a")
+        await w.advance(2.5)
+        assert root.child("a").incarnation == 2
+        await root.update_specs(worker(play, "a", args=(play, "new"), backoff=new))
+        await tell(w, root, "a")
+        assert root.is_alive() is forgiven
+
+
 @in_loop
 async def test_rule_23_a_bad_update_changes_nothing() -> None:
     """Rules 22 to 24: all faults at once, and every child goes on."""

@@ -643,3 +643,14 @@ def test_a_dropped_child_that_had_changed_its_class_counts_from_one() -> None:
         "_a4Gbha7ejrwiP4VwgsDCwjCkI8NDSUFpWLdkKs_ALGkkSktXQja5CnV5I1GLvrxeYpLAYl90MLgoXyFR7DFVP3ss0W2tCqzldNuq7tmOfwzac5y"
         "Ayco2ioUK1lODTj1e9TP-XZ-FXKEk3YJiyur9QOlo717cVmxEON-JdnlskSafqMj95vN1826piV3PwFmrwIU"
     ).run()
+
+
+def test_the_new_backoff_says_whether_what_it_replaces_was_stable() -> None:
+    """Guards the model of rule 23: it measured the run that an update ends by the longer of two limits, and expected
+    the child to be dropped for a failure too many.
+    """
+    tree = supervisor("root", child("a", ScriptedActor, backoff=None, args={"stop": "slow"}), max_restarts=1)
+    backoff = constant(0.5, reset_after=0.5)
+    other = child("a", ScriptedActor, backoff=backoff, on_limit="drop", args={"starts": ("up", "up", "fail", "up")})
+    script = (ScriptedAction(1.0, "root/a", "crash"), ScriptedAction(2.0, "root", "update_specs", other))
+    Trial(tree, script, until=4.0).run()
