@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import gc
 import os
+import signal
 from collections import Counter
 from typing import Any
 
@@ -13,7 +14,7 @@ import pytest
 
 from actors import Crashed, DeadLetter, Killed, Lost, PlaceLost, Runtime, StartError, StartTimeout, process
 from actors._place.place import ActorPlace
-from actors._place.process import ProcessCarrier
+from actors._place.process import ProcessCarrier, ProcessCarriers
 from supervisors import child, start, supervisor
 from tests.actors.place import cast
 from tests.actors.place.cast import Listener, Performer, pid, placed, stage, tree
@@ -162,6 +163,29 @@ async def test_an_import_that_never_ends_after_a_start_costs_its_own_alone() -> 
             await s.runtime.spawn(Performer, host=process(preload=["tests.actors.place.hanging"]), start_timeout=0.1)
         assert isinstance(caught.value.reason, Crashed)
         assert isinstance(caught.value.reason.exception, StartTimeout)
+        later = await s.runtime.spawn(Performer, host=process())
+        assert [await each.call(1) for each in (before, later)] == [1, 1]
+
+
+@in_loop
+async def test_an_import_that_is_given_up_before_it_begins_costs_its_own() -> None:
+    """What forks the processes was busy, or slow: it has the request, and would import for ever when it goes on."""
+    async with stage() as s:
+        before = await s.runtime.spawn(Performer, host=process())
+        processes = s.runtime.place_hosts["process"].carriers
+        assert isinstance(processes, ProcessCarriers)
+        zygote = processes.launcher.pid
+        assert zygote is not None
+        os.kill(zygote, signal.SIGSTOP)
+        coming = s.runtime.spawn(Performer, host=process(preload=["tests.actors.place.hanging"]), name="early")
+        early = s.runtime.find("early")
+        assert early is not None
+        await asyncio.sleep(0)
+        early.kill()
+        with pytest.raises(StartError):
+            await coming
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(zygote, signal.SIGCONT)
         later = await s.runtime.spawn(Performer, host=process())
         assert [await each.call(1) for each in (before, later)] == [1, 1]
 
