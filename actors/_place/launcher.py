@@ -97,7 +97,7 @@ class Launcher:
         """The process id of the zygote."""
         return None if self._zygote is None else self._zygote.pid
 
-    def fork(self, launched: Launched, request: Mapping[str, object], descriptors: Sequence[int]) -> int:
+    def fork(self, launched: Launched, request: Mapping[str, Any], descriptors: Sequence[int]) -> int:
         """Asks for a process that has these descriptors, which are closed here. Returns the number of the request.
         Raises OSError if the zygote cannot be started.
         """
