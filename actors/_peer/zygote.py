@@ -259,7 +259,6 @@ class Zygote:
             return
         self._preloaded.add(name)
         self._give_up_spare()  # it would import the module itself
-        self._tell("imports")
         arm(self._lifeline)  # an import may take for ever
         with contextlib.suppress(BaseException):  # of the user's module, which raises anything
             if name == "__main__":
@@ -267,7 +266,6 @@ class Zygote:
             else:
                 importlib.import_module(name)
         disarm(self._lifeline)
-        self._tell("ready")
         gc.collect()
         gc.freeze()
 

@@ -86,14 +86,18 @@ class Launcher:
         self._running: dict[int, Launched] = {}
         self._asked = 0
         self._ready = False
-        """Whether the zygote imports nothing, and so takes the next request."""
+        """Whether the zygote takes requests: it has imported what every place needs."""
+        self._named: set[str] = set()
+        """The modules that the requests to this zygote have named."""
+        self._importing: set[int] = set()
+        """The requests that were the first to name a module, and have no answer: that import may take for ever."""
 
     @property
     def pid(self) -> int | None:
         """The process id of the zygote."""
         return None if self._zygote is None else self._zygote.pid
 
-    def fork(self, launched: Launched, request: Mapping[str, object], descriptors: Sequence[int]) -> int:
+    def fork(self, launched: Launched, request: Mapping[str, Any], descriptors: Sequence[int]) -> int:
         """Asks for a process that has these descriptors, which are closed here. Returns the number of the request.
         Raises OSError if the zygote cannot be started.
         """
@@ -106,15 +110,20 @@ class Launcher:
                 raise
         self._asked += 1
         self._waiting[self._asked] = launched
+        new = set(request["preload"]) - self._named
+        if new:
+            self._named |= new
+            self._importing.add(self._asked)
         self._out.append((pickle.dumps({**request, "number": self._asked}, 5), descriptors))
         self._send()
         return self._asked
 
     def forget(self, number: int) -> None:
-        """What has asked for the process does not want to be told of it any more. A zygote that still imports, and may
-        do so for ever, ends: the next request starts another one.
+        """What has asked for the process does not want to be told of it any more. A zygote that still imports for it,
+        or for a request before it, may do so for ever and ends: the next request starts another one.
         """
-        if self._waiting.pop(number, None) is not None and not self._ready:
+        held_up = not self._ready or any(each <= number for each in self._importing)
+        if self._waiting.pop(number, None) is not None and held_up:
             self._lose()
 
     def _begin(self) -> None:
@@ -135,6 +144,8 @@ class Launcher:
                 os.close(each)
         here.setblocking(False)
         self._control, self._ready = here, False
+        self._named.clear()
+        self._importing.clear()
         self._runtime.context.copy().run(self._runtime.loop.add_reader, here.fileno(), self._readable)
 
     def _send(self) -> None:
@@ -175,14 +186,14 @@ class Launcher:
         match news:
             case ("ready",):
                 self._ready = True
-            case ("imports",):
-                self._ready = False
             case ("forked", number, pid):
+                self._importing.discard(number)
                 launched = self._waiting.pop(number, None)
                 if launched is not None:
                     self._running[number] = launched
                     launched.forked(pid)
             case ("refused", number, why, forks_no_more):
+                self._importing.discard(number)
                 launched = self._waiting.pop(number, None)
                 if forks_no_more:  # the next request starts another zygote
                     self._lose()

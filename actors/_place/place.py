@@ -70,6 +70,9 @@ class ActorPlace:
         self._error: BaseException | None = None
         """How it ended, if it was not told to."""
         self._grace: TimerHandle | None = None
+        """The time in which it must end, once it has said that it does."""
+        self._speaks = False
+        """Whether something came from it in that time."""
         self._continuing: TimerHandle | None = None
         """The time limit of `on_continue`."""
         limit = kind.spec.silent_after
@@ -233,6 +236,8 @@ class ActorPlace:
         """
         if self._cell.incarnation != self.incarnation or self.over.done():
             return  # nothing is heard of what has ended
+        if self._grace is not None:
+            self._speaks = True
         if self._early is not None:
             self._early.append(frame)
             return
@@ -372,8 +377,18 @@ class ActorPlace:
 
     def _expect_end(self) -> None:
         """It ends by itself now. If it does not, it is killed."""
+        self._speaks = False
         due = self._runtime.now() + self._runtime.kill_grace
-        self._grace = self._runtime.clock.call_at(due, self._carrier.kill)
+        self._grace = self._runtime.clock.call_at(due, self._ends_late)
+
+    def _ends_late(self) -> None:
+        """It is still there, and has more time if something came from it: what its actor has told others, and waited
+        for room, comes last.
+        """
+        if self._speaks:
+            self._expect_end()
+        else:
+            self._carrier.kill()
 
     def _event(self, body: bytes) -> None:
         try:

@@ -306,6 +306,10 @@ class Postgres:
         """Whether the transaction tells others."""
         self._own = 0
         """The process of the server behind the connection."""
+        self._schema = ""
+        """That of the tables. A notification reaches every schema of the database, and names its own."""
+        self._tell = ""
+        """The end of a transaction that tells others."""
 
     def engine(self, url: URL, durability: Durability) -> Engine:
         """Prepared statements are off: behind pgbouncer they meet another session's."""
@@ -321,10 +325,15 @@ class Postgres:
         @event.listens_for(engine, "connect")
         def _settle(connection: Any, _: object) -> None:
             connection.autocommit = True
-            connection.execute(
+            answers = connection.execute(
                 f"SET synchronous_commit = {'on' if durability == 'disk' else 'off'}; "
-                f"SET lock_timeout = '{BUSY}s'; LISTEN {_CHANNEL}"
+                f"SET lock_timeout = '{BUSY}s'; LISTEN {_CHANNEL}; SELECT current_schema()"
             )
+            while answers.nextset():
+                pass
+            self._schema = answers.fetchone()[0] or ""
+            quoted = self._schema.replace("'", "''").replace("%", "%%")
+            self._tell = f"NOTIFY {_CHANNEL}, '{quoted}'; COMMIT"
             connection.add_notify_handler(self._notified)
             self._own = connection.info.backend_pid
             self._new = True
@@ -332,7 +341,7 @@ class Postgres:
         return engine
 
     def _notified(self, notify: Any) -> None:
-        self._new |= notify.pid != self._own
+        self._new |= notify.pid != self._own and notify.payload in ("", self._schema)  # earlier versions name none
 
     def foreign(self, connection: Connection, names: set[str]) -> str | None:
         if ours := sorted(names & set(METADATA.tables)):
@@ -394,7 +403,7 @@ class Postgres:
         self._news = True
 
     def commit(self, connection: Connection) -> None:
-        connection.exec_driver_sql(f"NOTIFY {_CHANNEL}; COMMIT" if self._news else "COMMIT")
+        connection.exec_driver_sql(self._tell if self._news else "COMMIT")
 
     def changed(self, connection: Connection) -> bool:
         connection.exec_driver_sql("SELECT 1")  # reads what the server has sent meanwhile

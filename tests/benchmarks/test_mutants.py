@@ -59,7 +59,8 @@ def test_a_supervisor_that_breaks_a_rule_is_killed_by_the_rule(blobs: Path) -> N
 
 def test_a_mutant_that_does_not_end_is_killed_by_its_time(blobs: Path) -> None:
     """Guards against a check that waits for ever."""
-    outcome = check(None, blobs, wait=0.001)
+    waiting = "\nimport threading\nthreading.Event().wait()\n"
+    outcome = check(Mutation("waiting", 1, "supervisors/_guard.py", "\nimport actors\n", waiting), blobs, wait=0.001)
     assert (outcome.by, outcome.detail) == ("hang", "not done after 0.001 s")
 
 

@@ -176,9 +176,11 @@ def _faults(made: Choreography) -> Iterator[SpecFault]:
         for name, value in (("member", step.member), ("undo", step.undo)):
             if not (isinstance(value, str) and value) and not (name == "undo" and value is None):
                 yield SpecFault(place, f"{name}: must be the id of a member, got {value!r}")
-        if (step.topic, step.member) in seen:
-            yield SpecFault(place, f"{step.member!r} handles it twice; leave one of the two steps out")
-        seen.add((step.topic, step.member))
+        handles: tuple[object, object] = step.topic, step.member
+        if all(isinstance(each, str) for each in handles):
+            if handles in seen:
+                yield SpecFault(place, f"{step.member!r} handles it twice; leave one of the two steps out")
+            seen.add(handles)
         yield from topic_faults(place, *(step.emits or ()))
         yield from step.terms.faults(place)
         yield from (SpecFault(each.path, f"undo_{each.message}") for each in step.undo_terms.faults(place))

@@ -225,9 +225,11 @@ def test_an_exit_left_by_an_earlier_incarnation_is_an_event_and_no_crash() -> No
         a.kill()
         down.get(timeout=PATIENCE)
         assert a.ask("up", timeout=PATIENCE) == "up"
+        uncaught = threading.Event()
+        root.runtime.events.subscribe(lambda _: uncaught.set(), UncaughtException)
         root.runtime.on_loop(fire[0])
+        assert uncaught.wait(PATIENCE)
         assert a.ask("still", timeout=PATIENCE) == "still"
-        root.runtime.spawn(Player).get(timeout=PATIENCE)
         assert [(each.path, type(each.error)) for each in events if isinstance(each, UncaughtException)] == [
             ("root/a", SystemExit)
         ]

@@ -19,6 +19,7 @@ from actors import (
     CleanupTimeout,
     HookFailed,
     IncarnationEnded,
+    ManualClock,
     Runtime,
     StartError,
 )
@@ -335,13 +336,15 @@ def test_a_thread_that_is_stuck_in_its_handler_does_not_keep_its_resources() -> 
         entered.set()
         gate.wait(PATIENCE)
 
-    with script(kill_grace=0.1) as runtime:
+    clock = ManualClock()
+    with script(clock=lambda _: clock, kill_grace=10) as runtime:
         events = events_of(runtime)
         ref = runtime.spawn(AsyncPlayer, host="thread").get(timeout=PATIENCE)
         ref.ask(begin, timeout=PATIENCE)
         ref.tell(blocks)
         assert entered.wait(PATIENCE)
         ref.kill()
+        runtime.control_call(clock.advance, 10)  # the time of the thread, and not that of its resources
         assert ref.wait(timeout=PATIENCE) is not None
         assert closed.is_set()
         assert [event.what for event in events if isinstance(event, Abandoned)] == ["thread"]

@@ -35,7 +35,7 @@ from actors import (
 )
 from actors.testing import Simulation, simulation
 from supervisors import child, supervisor
-from tests.actors.cast import AsyncPlayer, Host, Player, Starter, crash, letters, script, stage
+from tests.actors.cast import PATIENCE, AsyncPlayer, Host, Player, Starter, crash, letters, script, stage
 from tests.support import in_loop
 
 HOSTS: list[Host] = ["loop", "thread"]
@@ -696,7 +696,7 @@ def test_a_thread_that_was_left_behind_takes_no_reply() -> None:
 
     def late(self: Any) -> None:
         entered.set()
-        gate.wait(10)
+        gate.wait(PATIENCE)
         try:
             self.take_reply()
         except (NoMessage, IncarnationEnded) as error:
@@ -705,10 +705,11 @@ def test_a_thread_that_was_left_behind_takes_no_reply() -> None:
     with script(kill_grace=0.01) as runtime:
         ref = runtime.spawn(Player, host="thread", shutdown=0.01).get()
         answer = ref.ask(late, block=False)
-        entered.wait(10)
+        assert entered.wait(PATIENCE)
         ref.kill()
         with pytest.raises(ActorDeadError):
-            answer.get(timeout=10)
+            answer.get(timeout=PATIENCE)
+        assert ref.wait(PATIENCE) is not None  # its asker is told before the end is complete
         gate.set()
     assert [type(each) for each in caught] == [NoMessage]
 

@@ -345,19 +345,20 @@ def test_the_frame_of_the_users_code_is_found_below_a_library() -> None:
 
     def users_own_code() -> None:
         entered.set()
-        leave.wait(10)
+        leave.wait(60)
 
     thread = threading.Thread(target=users_own_code)
     thread.start()
-    entered.wait(10)
-    frame = sys._current_frames()[thread.ident or 0]
-    where, stack = users_frame(frame), users_stack(frame)
+    assert entered.wait(60)
+    stack = ""
+    while "leave.wait(60)" not in stack:  # it may be inside of entered.set() still
+        frame = sys._current_frames()[thread.ident or 0]
+        where, stack = users_frame(frame), users_stack(frame)
     leave.set()
     thread.join()
     assert where.startswith(f"{__file__}:")
     assert where.endswith("in test_the_frame_of_the_users_code_is_found_below_a_library.<locals>.users_own_code")
     assert stack.splitlines()[0].startswith(f'  File "{__file__}"')
-    assert "leave.wait(10)" in stack
 
 
 def test_the_frame_of_a_file_in_a_deep_folder_keeps_its_line() -> None:

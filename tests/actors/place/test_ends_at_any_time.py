@@ -6,17 +6,19 @@ import asyncio
 import contextlib
 import gc
 import os
+import signal
 from collections import Counter
+from functools import partial
 from typing import Any
 
 import pytest
 
-from actors import Crashed, DeadLetter, Killed, Lost, PlaceLost, Runtime, StartError, StartTimeout, process
+from actors import Crashed, DeadLetter, Killed, Lost, ManualClock, PlaceLost, Runtime, StartError, StartTimeout, process
 from actors._place.place import ActorPlace
-from actors._place.process import ProcessCarrier
+from actors._place.process import ProcessCarrier, ProcessCarriers
 from supervisors import child, start, supervisor
 from tests.actors.place import cast
-from tests.actors.place.cast import Listener, Performer, pid, placed, stage, tree
+from tests.actors.place.cast import Listener, Performer, hearer, pid, placed, stage, tree
 from tests.actors.place.test_prefetch import Recorder
 from tests.support import in_loop
 
@@ -167,6 +169,29 @@ async def test_an_import_that_never_ends_after_a_start_costs_its_own_alone() -> 
 
 
 @in_loop
+async def test_an_import_that_is_given_up_before_it_begins_costs_its_own() -> None:
+    """What forks the processes was busy, or slow: it has the request, and would import for ever when it goes on."""
+    async with stage() as s:
+        before = await s.runtime.spawn(Performer, host=process())
+        processes = s.runtime.place_hosts["process"].carriers
+        assert isinstance(processes, ProcessCarriers)
+        zygote = processes.launcher.pid
+        assert zygote is not None
+        os.kill(zygote, signal.SIGSTOP)
+        coming = s.runtime.spawn(Performer, host=process(preload=["tests.actors.place.hanging"]), name="early")
+        early = s.runtime.find("early")
+        assert early is not None
+        await asyncio.sleep(0)
+        early.kill()
+        with pytest.raises(StartError):
+            await coming
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(zygote, signal.SIGCONT)
+        later = await s.runtime.spawn(Performer, host=process())
+        assert [await each.call(1) for each in (before, later)] == [1, 1]
+
+
+@in_loop
 async def test_a_process_that_ends_in_its_start_fails_the_start() -> None:
     async with stage() as s:
         with pytest.raises(StartError) as caught:
@@ -193,6 +218,27 @@ async def test_a_process_that_ends_in_its_stop_is_lost() -> None:
         reason = await a.ended()
         assert isinstance(reason, Lost)
         assert reason.exit_code == 4
+
+
+@in_loop
+async def test_a_process_is_not_killed_while_it_sends_what_waited(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It has said that it ends, and takes longer than `kill_grace` to do so: the machine may be slow."""
+    clock, received, late = ManualClock(), ActorPlace.received, [0.9, 0.9, 0.9]
+
+    def slowly(place: ActorPlace, frame: Any) -> None:
+        if frame[0] == "tell" and place._gone is not None and late:
+            clock.advance(late.pop())
+        received(place, frame)
+
+    monkeypatch.setattr(ActorPlace, "received", slowly)
+    async with stage(clock=lambda _: clock, kill_grace=1) as s:
+        a = await s.runtime.spawn(Performer, host=process())
+        heard, queue = await hearer(s)
+        assert await a.call(partial(cast.flood, to=heard, count=5000)) == 5000
+        assert await a.stop(block=False)
+        await heard.call("last")
+        assert [queue.get_nowait() for _ in range(queue.qsize())] == [*range(5000), "last"]
+    assert late == []
 
 
 @in_loop

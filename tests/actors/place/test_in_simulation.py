@@ -34,6 +34,7 @@ OF_THE_SYSTEM = {
     "test_a_runtime_that_is_lost_leaves_no_process",
     "test_an_import_that_never_ends_costs_its_own_start_alone",
     "test_an_import_that_never_ends_after_a_start_costs_its_own_alone",
+    "test_an_import_that_is_given_up_before_it_begins_costs_its_own",  # by the id of a real zygote
     "test_an_import_that_starts_a_thread_is_refused_by_its_name",
     "test_a_module_that_cannot_be_imported_fails_the_start",
     "test_what_a_thread_has_told_is_written_before_its_next_message",

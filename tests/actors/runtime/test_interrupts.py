@@ -6,6 +6,7 @@ import contextlib
 import gc
 import itertools
 import sys
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import CodeType, FrameType
@@ -86,6 +87,9 @@ def test_after_a_ctrl_c_anywhere_in_a_call_the_runtime_still_works(send: Callabl
         ctrl_c = CtrlC(send.__code__, place)
         with Runtime(watchdog=None, log=False) as runtime:
             ref = runtime.spawn(Player).get()
+            idle = threading.Event()  # before the loop has done what follows the start, a call has fewer places
+            runtime.control_call(idle.set)
+            assert idle.wait(PATIENCE)
             with profiled(ctrl_c), contextlib.suppress(KeyboardInterrupt):
                 send(ref)
             assert ref.ask("second", timeout=PATIENCE) == "second"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import fcntl
 import os
 import pty
@@ -125,6 +126,7 @@ class Session:
             stderr=stderr.fileno() if stderr else self.theirs,
         )
         self.shown = ""
+        self._decoded = codecs.getincrementaldecoder("utf-8")()  # a read may end in the middle of a character
         self._read_until = 0
 
     def until(self, text: str) -> None:
@@ -134,7 +136,7 @@ class Session:
         self._read_until = found + len(text)
 
     def _read(self) -> None:
-        self.shown += os.read(self.ours, 65536).decode(errors="replace")
+        self.shown += self._decoded.decode(os.read(self.ours, 65536))
 
     def press(self, keys: str) -> None:
         os.write(self.ours, keys.encode())

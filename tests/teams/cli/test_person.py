@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import contextlib
 import fcntl
 import os
@@ -147,11 +148,12 @@ def test_the_live_view_makes_room_for_a_question_and_comes_back(folder: Path, pr
     programs.append(program := begin(folder, "job.py:asking", "--live", stdin=theirs, stdout=theirs))
     os.close(theirs)
     shown = ""
+    decoded = codecs.getincrementaldecoder("utf-8")()  # a read may end in the middle of a character
 
     def read_until(text: str) -> None:
         nonlocal shown
         while text not in shown:
-            shown += os.read(ours, 65536).decode()
+            shown += decoded.decode(os.read(ours, 65536))
 
     read_until("'no')\r\n")
     os.write(ours, b"1\n")
@@ -160,7 +162,7 @@ def test_the_live_view_makes_room_for_a_question_and_comes_back(folder: Path, pr
     read_until("Answered yes, because")
     with contextlib.suppress(OSError):  # how Linux reports the end of a pseudo-terminal
         while data := os.read(ours, 65536):
-            shown += data.decode()
+            shown += decoded.decode(data)
     os.close(ours)
     assert program.wait(timeout=60) == 0, shown[-3000:]
     assert shown.rindex("\x1b[?25h") > shown.rindex("\x1b[?25l"), "the cursor is shown again"

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import pickle
+from contextlib import closing
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from teams._journal.errors import NotStorable, PayloadTooLarge, RecordedError, StoreAway, StoreRefused
+from teams._journal.open_store import open_store
 from teams._journal.rows import (
     Definition,
     Fenced,
@@ -23,7 +26,7 @@ from teams._journal.rows import (
     Written,
 )
 from teams._journal.store import BLOB, Store
-from tests.teams.journal.cast import LEASE, SECOND, Place, begin, entry, message, row
+from tests.teams.journal.cast import LEASE, SECOND, Place, begin, entry, message, place, postgres, row
 
 LARGE = b"[" + b"1," * BLOB + b"1]"
 """A body that is stored as a blob."""
@@ -511,6 +514,17 @@ def test_what_another_process_wrote_is_noticed_once(somewhere: Place) -> None:
     other.commit([Unit("run", inbox=(message(),))])
     assert one.changed()
     assert not one.changed()
+
+
+def test_what_is_written_in_another_schema_of_a_database_is_not_news(tmp_path: Path) -> None:
+    """Guards engines that share a server: each would look for news that are of another one."""
+    with place("postgres", tmp_path) as there, postgres() as url, closing(open_store(url)) as elsewhere:
+        one = there.open()
+        one.changed()
+        elsewhere.commit([begin()])
+        assert not one.changed()
+        there.open().commit([begin()])
+        assert one.changed()
 
 
 # Purges

@@ -502,6 +502,8 @@ def test_all_faults_of_a_choreography_are_reported_at_once() -> None:
             on("a", ""),
             on("a", "y", attempts=0, timeout=0.0, undo_attempts=0, emits="no topic", undo=""),
             on("a", "y"),
+            on("a", ["y"]),  # type: ignore[arg-type]
+            on(["a"], "y"),  # type: ignore[arg-type]
             "step",  # type: ignore[arg-type]
             starts="*",
             ends=("a..b",),
@@ -510,6 +512,7 @@ def test_all_faults_of_a_choreography_are_reported_at_once() -> None:
     text = str(refused.value)
     for part in ("name:", "'a b'", "member:", "undo:", "attempts:", "timeout:", "undo_attempts:", "'no topic'"):
         assert part in text
+    assert "member: must be the id of a member, got ['y']" in text
     for part in ("twice", "made by on()", "'*'", "'a..b'", "deadline:"):
         assert part in text
     with pytest.raises(SpecError, match="no steps"):

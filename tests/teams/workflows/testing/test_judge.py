@@ -152,12 +152,15 @@ async def work(value: object) -> object:
 def test_a_stopped_engine_leaves_no_thread_no_file_and_no_lease(tmp_path: Path) -> None:
     address = f"sqlite:///{tmp_path / 'runs.db'}"
     flow = workflow("flow", do("a", "worker"), wait("go", "go"))
-    before = threading.enumerate()
+    before = set(threading.enumerate())
     with start(engine("eng", member("worker", work), flow, store=address), log=False) as eng:
         runs = [eng.start_workflow("flow", number).get(timeout=10) for number in range(3)]
         runs[0].signal("go").get(timeout=10)
         runs[0].get(timeout=10)
-    assert threading.enumerate() == before
+    begun = set(threading.enumerate()) - before
+    for thread in begun:
+        thread.join(60)
+    assert not [thread for thread in begun if thread.is_alive()]
     opened = Path("/proc/self/fd")
     if opened.exists():
         assert not [each for each in opened.iterdir() if str(tmp_path) in _target(each)]
