@@ -35,6 +35,9 @@ if TYPE_CHECKING:
     from actors._core.ref import ActorRef
     from actors._place.host import PlaceHost
 
+GRACES = 60
+"""For how many times the grace of a kill a process may go on sending what its actor has told others, after its end."""
+
 
 class ActorPlace:
     """One incarnation that lives elsewhere."""
@@ -72,7 +75,7 @@ class ActorPlace:
         self._grace: TimerHandle | None = None
         """The time in which it must end, once it has said that it does."""
         self._speaks = False
-        """Whether something came from it in that time."""
+        """Whether what its actor has told others came in that time."""
         self._continuing: TimerHandle | None = None
         """The time limit of `on_continue`."""
         limit = kind.spec.silent_after
@@ -236,7 +239,7 @@ class ActorPlace:
         """
         if self._cell.incarnation != self.incarnation or self.over.done():
             return  # nothing is heard of what has ended
-        if self._grace is not None:
+        if self._grace is not None and frame[0] in _TOLD:  # not a log record: a thread left behind may write for ever
             self._speaks = True
         if self._early is not None:
             self._early.append(frame)
@@ -279,7 +282,7 @@ class ActorPlace:
         self._gone = (None, NOTHING)
         if not self.started.done():
             self.started.set_exception(error)
-        self._expect_end()
+        self._expect_end(GRACES)
 
     def _has_started(self, trap_exits: bool) -> None:
         if not self.started.done():
@@ -371,22 +374,22 @@ class ActorPlace:
                 cell, now = self._cell, self._runtime.now()
                 self._runtime.events.publish(HookFailed(cell.path, now, cell.incarnation, "carry_over", error))
         self._gone = (reason, value)
-        self._expect_end()
+        self._expect_end(GRACES)
         if isinstance(reason, Killed) and self._cell.phase not in BEING_KILLED:
             self._cell.kill(reason)
 
-    def _expect_end(self) -> None:
+    def _expect_end(self, left: int) -> None:
         """It ends by itself now. If it does not, it is killed."""
         self._speaks = False
         due = self._runtime.now() + self._runtime.kill_grace
-        self._grace = self._runtime.clock.call_at(due, self._ends_late)
+        self._grace = self._runtime.clock.call_at(due, partial(self._ends_late, left - 1))
 
-    def _ends_late(self) -> None:
-        """It is still there, and has more time if something came from it: what its actor has told others, and waited
-        for room, comes last.
+    def _ends_late(self, left: int) -> None:
+        """It is still there, and has more time if what its actor has told others is coming: that may have waited for
+        room, and comes last. A thread of the user's may go on telling for ever, so there is an end to that, too.
         """
-        if self._speaks:
-            self._expect_end()
+        if self._speaks and left:
+            self._expect_end(left)
         else:
             self._carrier.kill()
 
@@ -436,6 +439,8 @@ class ActorPlace:
         return cell.ref
 
 
+_TOLD = ("tell", "ask")
+"""The frames with what an actor has told others."""
 _HEARD: dict[str, Callable[..., None]] = {
     "hello": ActorPlace._hello,
     "started": ActorPlace._has_started,

@@ -242,6 +242,39 @@ async def test_a_process_is_not_killed_while_it_sends_what_waited(monkeypatch: p
 
 
 @in_loop
+async def test_a_process_that_tells_for_ever_after_its_end_is_killed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every wait ends, also that for what waited."""
+    monkeypatch.setattr("actors._place.place.GRACES", 3)
+    clock, received, kill = ManualClock(), ActorPlace.received, ProcessCarrier.kill
+    told, pids, killed_at = list[Any](), list[int](), list[float]()
+
+    def hear(place: ActorPlace, frame: Any) -> None:
+        if frame[0] == "tell":
+            told.append(frame)
+        if frame[0] == "gone":
+            os.kill(pids[0], signal.SIGSTOP)
+        received(place, frame)
+        if frame[0] == "gone":
+            for _ in range(9):
+                received(place, told[-1])
+                clock.advance(1)
+
+    def killed(carrier: ProcessCarrier) -> None:
+        killed_at.append(clock.now())
+        kill(carrier)
+
+    monkeypatch.setattr(ActorPlace, "received", hear)
+    monkeypatch.setattr(ProcessCarrier, "kill", killed)
+    async with stage(clock=lambda _: clock, kill_grace=1) as s:
+        a = await s.runtime.spawn(Performer, host=process())
+        heard, _ = await hearer(s)
+        pids.append(await a.call(pid))
+        await a.call(partial(cast.flood, to=heard, count=1))
+        await a.stop(block=False)
+        assert killed_at[0] == 3
+
+
+@in_loop
 async def test_a_runtime_that_is_lost_leaves_no_process() -> None:
     async with stage() as s:
         a = await s.runtime.spawn(Performer, host=process())
