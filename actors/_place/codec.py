@@ -16,7 +16,7 @@ from typing import Any, cast
 
 from actors._core.actor import Actor
 from actors._core.ref import ActorRef
-from actors._user_code.text import TEXT, described, said, type_name
+from actors._user_code.text import TEXT, described, is_ctrl_c, said, type_name
 from actors.errors import NotReceivable, NotSendable, RemoteError
 from actors.reasons import Crashed, ExitReason, Killed, Lost, RestartLimitExceeded
 
@@ -40,8 +40,10 @@ class Codec:
         stream = io.BytesIO()
         try:
             _Pickler(stream, self._key_of).dump(value)
-        except Exception as error:
-            if isinstance(error, NotSendable):
+        except NotSendable:
+            raise
+        except BaseException as error:
+            if is_ctrl_c(error):
                 raise
             raise NotSendable(path, what(), described(error)) from error
         if stream.tell() > MOST_BYTES:
@@ -52,7 +54,9 @@ class Codec:
         """The value of these bytes. Raises `NotReceivable`, in the words of `what`."""
         try:
             return _Unpickler(io.BytesIO(data), self._ref_of).load()
-        except Exception as error:
+        except BaseException as error:
+            if is_ctrl_c(error):
+                raise
             raise NotReceivable(path, what, described(error)) from error
 
     def encode_error(self, path: str, error: BaseException) -> EncodedError:

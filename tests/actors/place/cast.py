@@ -107,19 +107,36 @@ class Load(Message[int]):
 class Unsendable:
     """Cannot be pickled."""
 
+    def __init__(self, error: type[BaseException] = RuntimeError) -> None:
+        self.error = error
+
     def __reduce__(self) -> Any:
-        raise RuntimeError("it stays here")
+        raise self.error("it stays here")
 
 
 class Unreadable:
     """Is pickled, and cannot be read."""
 
+    def __init__(self, error: type[BaseException] = RuntimeError) -> None:
+        self.error = error
+
     def __reduce__(self) -> Any:
-        return (refuse, ())
+        return (refuse, (self.error,))
 
 
-def refuse() -> Any:
-    raise RuntimeError("it cannot be read")
+def refuse(error: type[BaseException]) -> Any:
+    raise error("it cannot be read")
+
+
+class EndsItsReader:
+    """Is pickled, and ends the process that reads it."""
+
+    def __reduce__(self) -> Any:
+        return (end_process, ())
+
+
+def end_process() -> None:
+    os._exit(3)
 
 
 class Odd(Exception):
