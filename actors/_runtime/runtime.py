@@ -212,7 +212,7 @@ class Runtime:
         try:
             self._await_stop()
         except KeyboardInterrupt:  # a second Ctrl-C: no more patience
-            self.kill()
+            self._kill_through_interrupts()
             with contextlib.suppress(RuntimeStopped, pykka.Timeout):
                 self.stop().get(timeout=self.kill_grace + PATIENCE)
             raise
@@ -224,6 +224,15 @@ class Runtime:
             if self._thread is not None and not self._thread.join(patience):
                 self.abandoned += 1
                 self.events.publish(Abandoned(self.name, self.now(), "thread", 0))
+
+    def _kill_through_interrupts(self) -> None:
+        """Asks for the kill, however many further Ctrl-Cs come before that is done."""
+        while True:
+            try:
+                self.kill()
+            except KeyboardInterrupt:
+                continue
+            return
 
     def _await_stop(self) -> None:
         """Waits for the orderly stop. Its limits are kept by the loop: a turn that holds the loop is given the time to
