@@ -6,6 +6,7 @@ pickled, or not be read, becomes a `RemoteError`.
 
 from __future__ import annotations
 
+import contextlib
 import io
 import pickle
 import sys
@@ -74,16 +75,16 @@ class Codec:
     def decode_error(self, path: str, encoded: EncodedError, place: str) -> BaseException:
         """The exception, with the traceback of its process as a note."""
         body, kind, text, trace = encoded
-        error: object = None
+        error: BaseException | None = None
         if body is not None:
-            try:
+            with contextlib.suppress(NotReceivable):
                 error = self.loads(path, "an exception", body)
-            except NotReceivable:
-                error = None
-        if not isinstance(error, BaseException):
+        if not issubclass(type(error), BaseException):  # as `except` does: `__class__` may raise
             error = RemoteError(path, kind, text)
+        assert error is not None
         if trace:
-            error.add_note(f"In {place}:\n{trace.rstrip()}")
+            with contextlib.suppress(Exception):  # the class may have an idea of its own of notes
+                BaseException.add_note(error, f"In {place}:\n{trace.rstrip()}")
         return error
 
     def encode_reason(self, path: str, reason: ExitReason) -> tuple[str, Any]:

@@ -274,7 +274,7 @@ class Traffic:
         """The incarnation crashes by this error. Returns the messages that the next one handles again; the cell decides
         on the first, and each counts as the cause.
         """
-        cell, reason = self._cell, Lost(error) if isinstance(error, PlaceLost) else Crashed(error)
+        cell, reason = self._cell, Lost(error) if issubclass(type(error), PlaceLost) else Crashed(error)
         cell.crash(reason, begun[0] if begun else None)
         return [envelope for envelope in begun[1:] if outcomes.dispose_of(cell, envelope, reason) is not None]
 

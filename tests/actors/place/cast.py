@@ -139,6 +139,22 @@ def end_process() -> None:
     os._exit(3)
 
 
+class NoClass(Exception):
+    """An exception that does not say what it is."""
+
+    @property
+    def __class__(self) -> Any:
+        raise ValueError
+
+    @__class__.setter
+    def __class__(self, _: Any) -> None:
+        raise ValueError
+
+
+def fail_without_class(_: Any) -> None:
+    raise NoClass("very odd")
+
+
 class Odd(Exception):
     """An exception that cannot be pickled."""
 

@@ -80,6 +80,26 @@ async def test_a_handler_that_raises_is_a_crash_with_the_traceback_from_there() 
 
 
 @in_loop
+async def test_an_exception_whose_class_cannot_be_asked_for_crosses_as_it_is() -> None:
+    async with tree(placed()) as (_, root):
+        a = root.child("a")
+        down = a.monitor()
+        error = await first_error(a.call(cast.fail_without_class))
+        assert type(error) is cast.NoClass
+        assert type(crash_of((await down).reason)) is cast.NoClass
+        assert await a.call("next") == "next"
+
+
+async def first_error(answer: Any) -> BaseException | None:
+    """What the call raises; `pytest` cannot show what such an exception is."""
+    try:
+        await answer
+    except cast.NoClass as error:
+        return error
+    return None
+
+
+@in_loop
 async def test_an_exception_that_cannot_be_pickled_is_told_by_its_class_and_text() -> None:
     async with tree(placed()) as (_, root):
         a = root.child("a")
