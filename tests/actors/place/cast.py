@@ -139,6 +139,14 @@ def end_process() -> None:
     os._exit(3)
 
 
+def fork_and_exit(_: Any) -> int:
+    """The exit code of a process that was forked and exits."""
+    forked = os.fork()
+    if forked == 0:
+        raise SystemExit(4)
+    return os.waitstatus_to_exitcode(os.waitpid(forked, 0)[1])
+
+
 class NoClass(Exception):
     """An exception that does not say what it is."""
 
