@@ -499,7 +499,9 @@ class PlaceLost(ActorError):
 
 def crashed_by(path: str, error: BaseException) -> Crashed:
     """The reason of an exit of the actor at this path by this exception."""
-    return Lost(error) if isinstance(error, PlaceLost) and error.path == path else Crashed(error)
+    if issubclass(type(error), PlaceLost) and error.path == path:  # type: ignore[attr-defined]
+        return Lost(error)
+    return Crashed(error)
 
 
 class RemoteError(ActorError):

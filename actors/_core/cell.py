@@ -649,7 +649,7 @@ class Cell:
             self._feed(LifeEvent.BUILT)
             if self.possessions is not None and self.possessions.exit_reason is not None:
                 self.exit(self.possessions.exit_reason)
-        elif isinstance(error, IgnoreStart):
+        elif issubclass(type(error), IgnoreStart):  # as `except` does: `__class__` may raise
             self._feed(LifeEvent.DECLINED, Normal())
         else:
             self._feed(LifeEvent.FAILED, crashed_by(self.path, error))

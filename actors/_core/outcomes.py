@@ -83,7 +83,7 @@ def settle_failure(reply: ReplyTo, error: BaseException, path: str) -> None:
     """Gives the asker an exception that it can survive."""
     if reply.done():
         return
-    if not isinstance(error, Exception) or isinstance(error, StopIteration):
+    if not issubclass(type(error), Exception) or issubclass(type(error), StopIteration):
         error = ActorCrashed(path, error)
     with contextlib.suppress(queue.Full):  # settled in another thread meanwhile
         reply.set_exception(error)
@@ -127,7 +127,7 @@ def refuse_culprit(cell: Cell, reason: ExitReason | None, _: float | None, culpr
     if culprit is None:
         return
     assert isinstance(reason, Crashed)
-    if type(culprit.message) is Continue and not isinstance(reason.exception, asyncio.CancelledError):
+    if type(culprit.message) is Continue and not issubclass(type(reason.exception), asyncio.CancelledError):
         failed_hook = HookFailed(cell.path, cell.runtime.now(), cell.incarnation, "on_continue", reason.exception)
         cell.runtime.events.publish(failed_hook)
     refuse(cell, culprit, "killed", reason.exception)
@@ -270,6 +270,7 @@ def failed(cell: Cell, envelope: Envelope, error: BaseException, incarnation: in
     """A handler raised: an answer where the class says so, a crash otherwise. A Ctrl-C goes on to the program. Returns
     whether the message counts as no progress of the incarnation.
     """
+    cell.runtime.leave_fork(error)
     if type(error) is KeyboardInterrupt:
         hand_on(error)
     if getattr(envelope, "settled", False):
@@ -282,7 +283,7 @@ def failed(cell: Cell, envelope: Envelope, error: BaseException, incarnation: in
             envelope.reply = taken
     if cell.noted or cell.runtime.observed:
         note(cell, envelope, "failed")
-    if isinstance(error, cell.kind.answers):
+    if issubclass(type(error), cell.kind.answers):  # as `except` does: `__class__` may raise
         if envelope.reply is None:
             dead_letter(cell, envelope.message, "unheard", envelope, error)
         else:
@@ -309,8 +310,8 @@ def survives(cell: Cell, envelope: Envelope, error: BaseException) -> bool:
     """Whether the incarnation goes on after this exception of a handler. A handler that passed its time limit, a hook
     and an incarnation that ends already do not count.
     """
-    ends = isinstance(error, HandlerTimeout) or type(envelope.message) is Continue or cell.phase in ON_ITS_WAY_OUT
-    return not ends and isinstance(error, cell.props.kind.resumes)
+    ends = issubclass(type(error), HandlerTimeout) or type(envelope.message) is Continue or cell.phase in ON_ITS_WAY_OUT
+    return not ends and issubclass(type(error), cell.props.kind.resumes)
 
 
 def resume(cell: Cell, envelope: Envelope, error: BaseException) -> None:
@@ -333,7 +334,7 @@ def crash(cell: Cell, envelope: Envelope | None, error: BaseException) -> None:
     if envelope is not None:
         if envelope is cell.culprit:
             return  # its fate is decided already: a task of its own has crashed the incarnation
-        if isinstance(error, asyncio.CancelledError) and crashes_by_another(cell):
+        if issubclass(type(error), asyncio.CancelledError) and crashes_by_another(cell):
             if cell.spare(envelope):
                 return
             error = ActorDeadError(cell.path, cell.reason, envelope.message, begun=True)
@@ -343,7 +344,7 @@ def crash(cell: Cell, envelope: Envelope | None, error: BaseException) -> None:
         cell.hold()  # until the loop thread decides
         cell.runtime.control_call(_crash_if_present, cell, cell.incarnation, envelope, error)
     else:
-        reason = crashed_by(cell.path, error) if isinstance(error, PlaceLost) else Crashed(error)
+        reason = crashed_by(cell.path, error) if issubclass(type(error), PlaceLost) else Crashed(error)
         cell.crash(reason, envelope)
 
 

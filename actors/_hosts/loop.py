@@ -133,6 +133,14 @@ class LoopHost:
         if ended:
             raise self._runtime.stopped_error()
 
+    def forked(self, leave: Callable[[], object]) -> None:
+        """Code that runs here has forked this process: it is left when control comes back, before all else."""
+        self._runtime.control.appendleft((leave, ()))
+        ready = getattr(self._loop, "_ready", None)  # what follows in this pass, of asyncio's own loop
+        if isinstance(ready, deque):
+            ready.clear()
+        self._loop.call_soon(leave)
+
     def end(self) -> None:
         """The loop is lost: no pass any more. What comes late is left where it is; its cells are closed."""
         with self._lock:
@@ -204,6 +212,7 @@ class LoopHost:
     def drive_life(self, cell: Cell, hooks: Hooks, done: HookDone) -> None:
         def ended(_: object, error: BaseException | None) -> None:
             if error is not None:
+                self._runtime.leave_fork(error)
                 hand_on(error)
             done(error)
 

@@ -90,6 +90,7 @@ class ThreadHost:
             if rest is not None:
                 self._here().run(rest, cell.context)
         except BaseException as raised:  # noqa: BLE001 - see drive
+            self._runtime.leave_fork(raised)
             error = raised
         self._here().report(partial(done, error))
 
@@ -173,6 +174,13 @@ class ThreadHost:
     def is_current(self, cell: Cell) -> bool:
         """Whether this code is a handler or hook of the cell's present incarnation, and not a task beside it."""
         return self._runs(cell) and self._here().in_turn()
+
+    def forked(self, cell: Cell, leave: Callable[[], object]) -> bool:
+        """Code of the cell has forked this process: it is left after the turn. False if that was not its thread."""
+        here = self._runs(cell)
+        if here:
+            self._here().forked(leave)
+        return here
 
     def _runs(self, cell: Cell) -> bool:
         """Whether this thread is the one of the cell's present incarnation."""
@@ -450,6 +458,10 @@ class Worker:
             self._loop.close(self.path)
         finally:
             self._finishing.pop(self, None)
+
+    def forked(self, leave: Callable[[], object]) -> None:
+        """The code of the turn has forked this process, which is left after it: nothing may run here then."""
+        self._listen = self.close = leave  # type: ignore[method-assign,assignment]
 
     def turn_failed(self, error: BaseException) -> None:
         """The runtime itself raised in a turn. In the thread. Raises `RuntimeStopped`."""

@@ -354,6 +354,7 @@ class PlacePeer:
         wants: bool,
         correlation_id: str | None,
     ) -> None:
+        self._connection.reads(number)  # it may end the process
         try:
             message = self.codec.loads(self.path, "a message", body)
         except NotReceivable as error:
@@ -362,6 +363,8 @@ class PlacePeer:
             self.send("letter", number, "unsendable", self.codec.encode_error(self.path, error))
             self.send("handled", number)
             return
+        finally:
+            self._connection.reads(0)
         envelope = NumberedEnvelope(
             message,
             None if sender is None else self.cell_for(sender),

@@ -19,7 +19,7 @@ from typing import Any, cast
 from actors._core.actor import Actor
 from actors._peer.peer import PlacePeer
 from actors._peer.zygote import DESCRIPTORS, LONGEST, arm, flush
-from actors._place.link import HEAD, INNER_NOTES, NOTES, FrameLink
+from actors._place.link import HEAD, INNER_NOTES, NOTED, NOTES, READING, FrameLink
 from actors._place.main import import_main
 from actors._runtime.runtime import Runtime
 
@@ -46,7 +46,7 @@ async def _live(end: socket.socket) -> None:
     request, cpus = pickle.loads(body)  # noqa: S301 - the zygote that has forked this process
     import_main(request["main"])
     title(request["path"])
-    noted = mmap.mmap(notes, NOTES.size + INNER_NOTES.size)
+    noted = mmap.mmap(notes, NOTED)
     connection = ProcessConnection(socket.socket(fileno=link), socket.socket(fileno=lookups), noted)
     await PlacePeer(connection, str(request["path"])).live(partial(confine, request, cpus))
 
@@ -131,6 +131,10 @@ class ProcessConnection:
     def begins(self, number: int) -> None:
         """Notes the message in shared memory: the program reads it when the process has ended."""
         NOTES.pack_into(self._notes, 0, number, monotonic())
+
+    def reads(self, number: int) -> None:
+        """Notes it in shared memory, too."""
+        READING.pack_into(self._notes, NOTES.size + INNER_NOTES.size, number)
 
     def look_up(self, *question: object) -> tuple[bool, Any]:
         """Asks the program, and blocks this thread until it answers."""

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from actors._place.link import Frame
     from actors.errors import PlaceLost
 
-PROTOCOL = 2
+PROTOCOL = 3
 """The version of the frames between a place and its peer."""
 VERSION = f"Python {sys.version.split()[0]} with protocol {PROTOCOL}"
 
@@ -78,6 +78,11 @@ class Carrier(Protocol):
         the runtime is gone, too.
         """
 
+    def being_read(self) -> int:
+        """The number of the message that was being read when the runtime ended, known then; 0: none, or that cannot be
+        known.
+        """
+
     def noted_inside(self) -> tuple[int, int]:
         """How many messages wait in the mailboxes of inner actors, and whether those have handled one (1 or 0). It is
         known when the runtime is gone, too; 0 where that cannot be known.
@@ -133,6 +138,9 @@ class PeerConnection(Protocol):
 
     def begins(self, number: int) -> None:
         """Notes the number of the message that the actor begins with, so that the program has it if this ends."""
+
+    def reads(self, number: int) -> None:
+        """Notes the number of the message that is being read, which may end this; 0: that was read."""
 
     def write_all(self) -> None:
         """Writes what waits, and blocks until the program's end has it: a question about that follows."""

@@ -6,6 +6,7 @@ pickled, or not be read, becomes a `RemoteError`.
 
 from __future__ import annotations
 
+import contextlib
 import io
 import pickle
 import sys
@@ -16,7 +17,7 @@ from typing import Any, cast
 
 from actors._core.actor import Actor
 from actors._core.ref import ActorRef
-from actors._user_code.text import TEXT, described, said, type_name
+from actors._user_code.text import TEXT, described, is_ctrl_c, said, type_name
 from actors.errors import NotReceivable, NotSendable, RemoteError
 from actors.reasons import Crashed, ExitReason, Killed, Lost, RestartLimitExceeded
 
@@ -40,8 +41,10 @@ class Codec:
         stream = io.BytesIO()
         try:
             _Pickler(stream, self._key_of).dump(value)
-        except Exception as error:
-            if isinstance(error, NotSendable):
+        except NotSendable:
+            raise
+        except BaseException as error:
+            if is_ctrl_c(error):
                 raise
             raise NotSendable(path, what(), described(error)) from error
         if stream.tell() > MOST_BYTES:
@@ -52,7 +55,9 @@ class Codec:
         """The value of these bytes. Raises `NotReceivable`, in the words of `what`."""
         try:
             return _Unpickler(io.BytesIO(data), self._ref_of).load()
-        except Exception as error:
+        except BaseException as error:
+            if is_ctrl_c(error):
+                raise
             raise NotReceivable(path, what, described(error)) from error
 
     def encode_error(self, path: str, error: BaseException) -> EncodedError:
@@ -70,16 +75,16 @@ class Codec:
     def decode_error(self, path: str, encoded: EncodedError, place: str) -> BaseException:
         """The exception, with the traceback of its process as a note."""
         body, kind, text, trace = encoded
-        error: object = None
+        error: BaseException | None = None
         if body is not None:
-            try:
+            with contextlib.suppress(NotReceivable):
                 error = self.loads(path, "an exception", body)
-            except NotReceivable:
-                error = None
-        if not isinstance(error, BaseException):
+        if not issubclass(type(error), BaseException):  # as `except` does: `__class__` may raise
             error = RemoteError(path, kind, text)
+        assert error is not None
         if trace:
-            error.add_note(f"In {place}:\n{trace.rstrip()}")
+            with contextlib.suppress(Exception):  # the class may have an idea of its own of notes
+                BaseException.add_note(error, f"In {place}:\n{trace.rstrip()}")
         return error
 
     def encode_reason(self, path: str, reason: ExitReason) -> tuple[str, Any]:

@@ -25,6 +25,10 @@ INNER_NOTES = struct.Struct("=qqq")
 """Behind that: how many messages came into the mailboxes of inner actors, how many were taken out, and whether one was
 handled.
 """
+READING = struct.Struct("=Q")
+"""Behind that: the number of the message that is being read; 0: none."""
+NOTED = NOTES.size + INNER_NOTES.size + READING.size
+"""The bytes of all notes."""
 MOST = (1 << 32) - 1
 """The most bytes of a frame."""
 _CHUNK = 1 << 18

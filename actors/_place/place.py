@@ -197,7 +197,8 @@ class ActorPlace:
             reason = cell.reason if cell.phase in ON_ITS_WAY_OUT else Killed(PARENT_ENDED)
             try:
                 self.inward.end(crash, reason, 0 if self._gone is not None else waiting)
-                self.traffic.settle(crash, self.last_begun()[0], certain=self._carrier.knows_begun)
+                last, reading = self.last_begun()[0], self._carrier.being_read()
+                self.traffic.settle(crash, last, certain=self._carrier.knows_begun, reading=reading)
             except BaseException as failure:  # noqa: BLE001 - see LoopHost._drain
                 self._runtime.turn_failed(cell, failure)
         self._close()

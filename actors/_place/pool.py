@@ -22,7 +22,7 @@ from actors._core.process import main_fault, module_of, name_of, sending_fault
 from actors._core.props import Props
 from actors._core.ref import ActorRef
 from actors._place.main import import_main, main_module
-from actors._user_code.text import described
+from actors._user_code.text import described, is_ctrl_c
 from actors.errors import ActorCrashed, ActorDeadError, NotReceivable, NotSendable, PlaceLost, StartError
 from actors.reasons import ExitReason, Killed, Shutdown
 
@@ -64,7 +64,9 @@ def pack_call(
     pickler = _CallPickler(stream)
     try:
         pickler.dump((function, tuple(args), dict(kwargs)))
-    except Exception as error:  # of the user's __reduce__, which raises anything
+    except BaseException as error:  # of the user's __reduce__, which raises anything
+        if is_ctrl_c(error):
+            raise
         raise NotSendable(path, f"the function {named} with its arguments", described(error)) from error
     for each in pickler.named:
         if (problem := sending_fault(each)) is not None:
@@ -115,7 +117,9 @@ class PoolWorker(Actor):
             import_main(call.main)
         try:
             function, args, kwargs = _CallUnpickler(io.BytesIO(call.body), call.refs).load()
-        except Exception as error:
+        except BaseException as error:
+            if is_ctrl_c(error):
+                raise
             raise NotReceivable(self.path, "the function or its arguments", described(error)) from error
         return function(*args, **kwargs)
 

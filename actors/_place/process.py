@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 from actors._core.process import ProcessSpec
 from actors._place.carrier import Carried, LoopOwner
 from actors._place.launcher import Launcher, signal_name
-from actors._place.link import INNER_NOTES, NOTES, FrameLink
+from actors._place.link import INNER_NOTES, NOTED, NOTES, READING, FrameLink
 from actors._place.main import main_module
 from actors.errors import PlaceLost
 
@@ -115,7 +115,7 @@ class ProcessCarrier:
             opened.callback(os.close, self._lifeline)
             self._faults = _kept(opened, os.memfd_create("faults"))
             self._notes = _kept(opened, os.memfd_create("notes"))
-            os.ftruncate(self._notes, NOTES.size + INNER_NOTES.size)
+            os.ftruncate(self._notes, NOTED)
             copies = opened.enter_context(contextlib.ExitStack())
             ends = (there.fileno(), reader, asked.fileno(), self._faults, self._notes)
             theirs = [_kept(copies, os.dup(each)) for each in ends]
@@ -188,6 +188,11 @@ class ProcessCarrier:
         """The number of the last message that the actor has begun with, and the seconds since then."""
         number, began = NOTES.unpack(os.pread(self._notes, NOTES.size, 0))
         return number, monotonic() - began
+
+    def being_read(self) -> int:
+        """The number of the message that was being read when the process ended; 0: none."""
+        number: int = READING.unpack(os.pread(self._notes, READING.size, NOTES.size + INNER_NOTES.size))[0]
+        return number
 
     def noted_inside(self) -> tuple[int, int]:
         """How many messages wait inside, and whether an inner actor has handled one."""

@@ -234,16 +234,17 @@ class Traffic:
         """The messages that the process has, in whatever state."""
         return [*self._under_way.values(), *self._aside.values(), *self._owed.values()]
 
-    def settle(self, error: BaseException | None, last: int, *, certain: bool) -> None:
+    def settle(self, error: BaseException | None, last: int, *, certain: bool, reading: int = 0) -> None:
         """The process is gone: decides on the messages that were under way. With an error the incarnation crashes by
         it. `last` is the number of the last message that the actor has begun with; if it is not certain, the actor may
-        have begun with as many messages as it handles at once.
+        have begun with as many messages as it handles at once. `reading` is the number of the message that was being
+        read: it may have ended the process, and counts as begun.
         """
         cell = self._cell
         if not certain:
             left = [number for number in self._under_way if self._concurrency > 1 or number >= last]
             last = max([last, *left[: self._concurrency]])
-        begun, waiting = self._split(last)
+        begun, waiting = self._split(last, reading)
         if any(each is cell.culprit for each in waiting):
             # It has overrun its time before the actor began with it: the cell decides on it.
             waiting = [each for each in waiting if each is not cell.culprit]
@@ -273,7 +274,7 @@ class Traffic:
         """The incarnation crashes by this error. Returns the messages that the next one handles again; the cell decides
         on the first, and each counts as the cause.
         """
-        cell, reason = self._cell, Lost(error) if isinstance(error, PlaceLost) else Crashed(error)
+        cell, reason = self._cell, Lost(error) if issubclass(type(error), PlaceLost) else Crashed(error)
         cell.crash(reason, begun[0] if begun else None)
         return [envelope for envelope in begun[1:] if outcomes.dispose_of(cell, envelope, reason) is not None]
 
@@ -297,9 +298,9 @@ class Traffic:
             return cell.reason.exception
         return ActorDeadError(cell.path, cell.reason, envelope.message, begun=True)
 
-    def _split(self, last: int) -> tuple[list[Envelope], list[Envelope]]:
-        """The messages under way: those that the actor has begun with, and those that wait there. Those before the one
-        that a single handler has begun with were handled, and that was not said.
+    def _split(self, last: int, reading: int) -> tuple[list[Envelope], list[Envelope]]:
+        """The messages under way: those that the actor has begun with or reads, and those that wait there. Those before
+        the one that a single handler has begun with were handled, and that was not said.
         """
         if self._concurrency == 1:
             for number in [number for number in self._under_way if number < last]:
@@ -309,8 +310,11 @@ class Traffic:
                         asked.reply, self._place.lost_error("has ended before it sent the answer"), self.path
                     )
                 self.handled(number)
-        begun = [envelope for number, envelope in self._under_way.items() if number <= last]
-        return begun, list(self._under_way.values())[len(begun) :]
+        begun: list[Envelope] = []
+        waiting: list[Envelope] = []
+        for number, envelope in self._under_way.items():
+            (begun if number <= last or number == reading else waiting).append(envelope)
+        return begun, waiting
 
     def under_way(self) -> list[Envelope]:
         """The messages that the process has not handled."""

@@ -152,6 +152,7 @@ class RayCarrier:
         self._begun = (0, monotonic())
         self.knows_begun = False
         self._inside = (0, 0)
+        self._reading = 0
         self._ended = False
 
     def begin(self, *first: object) -> None:
@@ -185,6 +186,10 @@ class RayCarrier:
         """
         number, at = self._begun
         return number, monotonic() - at
+
+    def being_read(self) -> int:
+        """The number of the message that was being read when the process ended; 0: none, or the node is lost."""
+        return self._reading
 
     def noted_inside(self) -> tuple[int, int]:
         """How many messages wait inside, and whether an inner actor has handled one; zeros if the node is lost."""
@@ -223,8 +228,8 @@ class RayCarrier:
                 self.name = name
             case "begun", [number, seconds]:
                 self._begun = (number, monotonic() - seconds)
-            case "ended", [error, number, seconds, *inside]:
-                self._inside = (inside[0], inside[1])
+            case "ended", [error, number, seconds, waiting, handled, reading]:
+                self._inside, self._reading = (waiting, handled), reading
                 self._begun, self.knows_begun = (number, monotonic() - seconds), True
                 self.end(error)
 

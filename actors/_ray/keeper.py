@@ -183,12 +183,18 @@ class _Kept:
 
     def ended(self, error: BaseException | None) -> None:
         """The process was reaped."""
-        self._over(error, self.carrier.last_begun(), self.carrier.noted_inside())
+        self._over(error, self.carrier.last_begun(), self.carrier.noted_inside(), self.carrier.being_read())
 
-    def _over(self, error: BaseException | None, begun: tuple[int, float], inside: tuple[int, int] = (0, 0)) -> None:
+    def _over(
+        self,
+        error: BaseException | None,
+        begun: tuple[int, float],
+        inside: tuple[int, int] = (0, 0),
+        reading: int = 0,
+    ) -> None:
         self.carrier.close()
         self._keeper.forget(self._number)
-        self._keeper.say("ended", self._number, error, *begun, *inside)
+        self._keeper.say("ended", self._number, error, *begun, *inside, reading)
 
     def look(self) -> None:
         """Says the number of the last message that the actor has begun with, if it is a new one."""

@@ -25,7 +25,7 @@ from actors._core.actor_type import ActorType, actor_type_of
 from actors._core.cell import Cell
 from actors._core.children import PARENT_ENDED
 from actors._core.clock import Clock, LoopClock
-from actors._core.current import Owner, current, detached
+from actors._core.current import Owner, current, current_cell, detached
 from actors._core.deadlines import Deadlines
 from actors._core.future import Future, Parking, refuse_on_loop, until_settled
 from actors._core.life import ABSENT, BEING_KILLED
@@ -41,6 +41,7 @@ from actors._hosts.loop import LoopHost
 from actors._hosts.thread import ThreadHost
 from actors._name import NAME
 from actors._observe.log import log_sink
+from actors._runtime.forked import leave
 from actors._runtime.loop_thread import LoopFactory, LoopThread
 from actors._runtime.options import option_faults
 from actors._runtime.quarantine import BYTES, MESSAGES, Quarantine
@@ -169,6 +170,8 @@ class Runtime:
         self._starting: dict[Cell, Future[ActorRef[Any]]] = {}
         self._closing: dict[Cell, dict[int, Callable[[ExitReason], object]]] = {}
         self._looked_after: dict[asyncio.Task[None], None] = {}
+        self._in_fork = False
+        """Whether code of an actor has forked this process, which ends with it."""
         self._why_not = "it was not started: use it as `with Runtime()` or `async with Runtime()`"
         self._thread: LoopThread | None = None
         self._thread_id = 0
@@ -212,7 +215,7 @@ class Runtime:
         try:
             self._await_stop()
         except KeyboardInterrupt:  # a second Ctrl-C: no more patience
-            self.kill()
+            self._kill_through_interrupts()
             with contextlib.suppress(RuntimeStopped, pykka.Timeout):
                 self.stop().get(timeout=self.kill_grace + PATIENCE)
             raise
@@ -224,6 +227,15 @@ class Runtime:
             if self._thread is not None and not self._thread.join(patience):
                 self.abandoned += 1
                 self.events.publish(Abandoned(self.name, self.now(), "thread", 0))
+
+    def _kill_through_interrupts(self) -> None:
+        """Asks for the kill, however many further Ctrl-Cs come before that is done."""
+        while True:
+            try:
+                self.kill()
+            except KeyboardInterrupt:
+                continue
+            return
 
     def _await_stop(self) -> None:
         """Waits for the orderly stop. Its limits are kept by the loop: a turn that holds the loop is given the time to
@@ -763,14 +775,32 @@ class Runtime:
         """The error for a caller of a runtime that has stopped: a new object for each caller."""
         return lost(self._lost if self._lost is not None else RuntimeLost(self.name, self._why_not))
 
+    def leave_fork(self, error: BaseException) -> None:
+        """Ends a process that code of an actor has forked and in which it has raised this. Elsewhere does nothing."""
+        if self._in_fork:
+            leave(error)
+
+    def _leave_fork(self, cell: Cell) -> None:
+        """The code of this actor is done in the process that it has forked, or awaits something there."""
+        leave(RuntimeStopped(self.name, _AWAITS) if self.loop_host.under_way(cell) else None)
+
     def refuse_if_forked(self) -> None:
         """Raises `RuntimeStopped` in a process that was forked from the runtime's own."""
         if self._why_not == _FORKED:
             raise self.stopped_error()
 
     def forked(self) -> None:
-        """This process is a fork of the runtime's: its loop and threads are not here."""
+        """This process is a fork of the runtime's: its loop and threads are not here. Where code of an actor has forked
+        it, the one thread that is here is one of them, and the process ends when that code does.
+        """
         self._why_not = _FORKED
+        cell = current_cell()
+        if cell is not None and cell.runtime is self:
+            if get_ident() == self._thread_id:
+                self._in_fork = True
+                self.loop_host.forked(partial(self._leave_fork, cell))
+            else:
+                self._in_fork = self.thread_host.forked(cell, partial(leave, None))
         for cell in self.cells.values():
             cell.forked(Killed(_FORKED))
         for each in self.place_hosts.values():
@@ -781,6 +811,7 @@ class Runtime:
         self._stopped.set(None)
 
 
+_AWAITS = "a handler has forked this process and awaits in it; end the fork with os._exit() before that"
 _FORKED = "this process was forked from the one it runs in; start a runtime of its own here"
 _running: weakref.WeakSet[Runtime] = weakref.WeakSet()
 _fork_hook: list[bool] = []

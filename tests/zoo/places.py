@@ -118,8 +118,8 @@ def forgetful(place: ActorPlace) -> None:
     """Thinks of the message that was being handled when the process ended, and of no other."""
     split = place.traffic._split
 
-    def begun_alone(last: int) -> tuple[list[Envelope], list[Envelope]]:
-        begun, _ = split(last)
+    def begun_alone(last: int, reading: int) -> tuple[list[Envelope], list[Envelope]]:
+        begun, _ = split(last, reading)
         return begun, []
 
     place.traffic._split = begun_alone  # type: ignore[method-assign]
@@ -162,9 +162,9 @@ def indifferent(place: ActorPlace) -> None:
     """Takes a message that was handled for one that was answered."""
     settle = place.traffic.settle
 
-    def settle_the_rest(error: BaseException | None, last: int, *, certain: bool) -> None:
+    def settle_the_rest(error: BaseException | None, last: int, *, certain: bool, reading: int = 0) -> None:
         place.traffic._owed.clear()
-        settle(error, last, certain=certain)
+        settle(error, last, certain=certain, reading=reading)
 
     place.traffic.settle = settle_the_rest  # type: ignore[method-assign]
 

@@ -212,6 +212,7 @@ class SimCarrier:
         self._loop: StrandLoop
         self._last = 0, 0.0
         """The number of the last message that the actor has begun with, and when."""
+        self._reading = 0
         self.inner_notes = [0, 0, 0]
         """How many messages came into the mailboxes of inner actors, how many were taken out, and whether one was
         handled.
@@ -383,6 +384,14 @@ class SimCarrier:
         number, began = self._last
         return number, self._runtime.now() - began
 
+    def reads(self, number: int) -> None:
+        """This message is being read; 0: it was read."""
+        self._reading = number
+
+    def being_read(self) -> int:
+        """The number of the message that was being read when the process ended; 0: none."""
+        return self._reading
+
     def noted_inside(self) -> tuple[int, int]:
         """How many messages wait in the mailboxes of inner actors, and whether those have handled one."""
         put, taken, handled = self.inner_notes
@@ -550,6 +559,10 @@ class SimConnection:
         """Notes the message. The process may be overtaken here, or end."""
         self._carrier.begins(number)
         self._strands.give_way()
+
+    def reads(self, number: int) -> None:
+        """Notes the message that is being read."""
+        self._carrier.reads(number)
 
     def look_up(self, *question: object) -> tuple[bool, Any]:
         """Asks the program, and blocks this thread until it answers."""

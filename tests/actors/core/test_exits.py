@@ -23,6 +23,7 @@ from actors import (
     ManualClock,
     Runtime,
     Started,
+    StartError,
     UncaughtException,
 )
 from supervisors import child, start, supervisor
@@ -603,3 +604,49 @@ def test_a_callback_that_cannot_be_shown_ends_its_actor_and_not_the_loop(error: 
         assert isinstance(reason, Crashed)
         assert isinstance(reason.exception, error)
         assert two.ask(1, timeout=PATIENCE) == 1
+
+
+class NoClass(Exception):
+    """An exception that does not say what it is. `except` goes by its type."""
+
+    @property
+    def __class__(self) -> Any:
+        raise ValueError
+
+    @__class__.setter
+    def __class__(self, _: Any) -> None:
+        raise ValueError
+
+
+@pytest.mark.parametrize("host", ["loop", "thread"])
+@pytest.mark.parametrize("hook", ["on_start", "on_receive", "on_stop"])
+def test_an_exception_whose_class_cannot_be_asked_for_is_a_crash(host: str, hook: str) -> None:
+    """Guards the end of the incarnation: the step that decides on it must not raise, or nothing ends it."""
+
+    class Raises(Actor):
+        def on_start(self) -> None:
+            self.raise_in("on_start")
+
+        def on_receive(self, message: Any) -> None:
+            self.raise_in("on_receive")
+            self.stop()
+
+        def on_stop(self) -> None:
+            self.raise_in("on_stop")
+
+        def raise_in(self, present: str) -> None:
+            if present == hook:
+                raise NoClass
+
+    with script(kill_grace=0.1) as runtime:
+        if hook == "on_start":
+            with pytest.raises(StartError) as caught:
+                runtime.spawn(Raises, host=host).get(timeout=PATIENCE)
+            reason: Any = caught.value.reason
+        else:
+            ref = runtime.spawn(Raises, host=host).get(timeout=PATIENCE)
+            ended = ref.ended()
+            ref.tell("end")
+            reason = ended.get(timeout=PATIENCE)
+        assert type(reason) is Crashed
+        assert type(reason.exception) is NoClass

@@ -107,19 +107,60 @@ class Load(Message[int]):
 class Unsendable:
     """Cannot be pickled."""
 
+    def __init__(self, error: type[BaseException] = RuntimeError) -> None:
+        self.error = error
+
     def __reduce__(self) -> Any:
-        raise RuntimeError("it stays here")
+        raise self.error("it stays here")
 
 
 class Unreadable:
     """Is pickled, and cannot be read."""
 
+    def __init__(self, error: type[BaseException] = RuntimeError) -> None:
+        self.error = error
+
     def __reduce__(self) -> Any:
-        return (refuse, ())
+        return (refuse, (self.error,))
 
 
-def refuse() -> Any:
-    raise RuntimeError("it cannot be read")
+def refuse(error: type[BaseException]) -> Any:
+    raise error("it cannot be read")
+
+
+class EndsItsReader:
+    """Is pickled, and ends the process that reads it."""
+
+    def __reduce__(self) -> Any:
+        return (end_process, ())
+
+
+def end_process() -> None:
+    os._exit(3)
+
+
+def fork_and_exit(_: Any) -> int:
+    """The exit code of a process that was forked and exits."""
+    forked = os.fork()
+    if forked == 0:
+        raise SystemExit(4)
+    return os.waitstatus_to_exitcode(os.waitpid(forked, 0)[1])
+
+
+class NoClass(Exception):
+    """An exception that does not say what it is."""
+
+    @property
+    def __class__(self) -> Any:
+        raise ValueError
+
+    @__class__.setter
+    def __class__(self, _: Any) -> None:
+        raise ValueError
+
+
+def fail_without_class(_: Any) -> None:
+    raise NoClass("very odd")
 
 
 class Odd(Exception):

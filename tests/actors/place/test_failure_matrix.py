@@ -80,6 +80,26 @@ async def test_a_handler_that_raises_is_a_crash_with_the_traceback_from_there() 
 
 
 @in_loop
+async def test_an_exception_whose_class_cannot_be_asked_for_crosses_as_it_is() -> None:
+    async with tree(placed()) as (_, root):
+        a = root.child("a")
+        down = a.monitor()
+        error = await first_error(a.call(cast.fail_without_class))
+        assert type(error) is cast.NoClass
+        assert type(crash_of((await down).reason)) is cast.NoClass
+        assert await a.call("next") == "next"
+
+
+async def first_error(answer: Any) -> BaseException | None:
+    """What the call raises; `pytest` cannot show what such an exception is."""
+    try:
+        await answer
+    except cast.NoClass as error:
+        return error
+    return None
+
+
+@in_loop
 async def test_an_exception_that_cannot_be_pickled_is_told_by_its_class_and_text() -> None:
     async with tree(placed()) as (_, root):
         a = root.child("a")
@@ -90,26 +110,31 @@ async def test_an_exception_that_cannot_be_pickled_is_told_by_its_class_and_text
         assert isinstance(crash_of((await down).reason), RemoteError)
 
 
+EXITS = [RuntimeError, SystemExit, GeneratorExit, asyncio.CancelledError]
+
+
+@pytest.mark.parametrize("error", EXITS)
 @in_loop
-async def test_a_message_that_cannot_be_sent_is_refused_and_the_actor_lives() -> None:
+async def test_a_message_that_cannot_be_sent_is_refused_and_the_actor_lives(error: type[BaseException]) -> None:
     async with tree(placed()) as (s, root):
         a = root.child("a")
         before = await a.call(pid)
         with pytest.raises(NotSendable, match="the message of type Unsendable"):
-            await a.call(cast.Unsendable())
-        a.tell(cast.Unsendable())
+            await a.call(cast.Unsendable(error))
+        a.tell(cast.Unsendable(error))
         assert await a.call(pid) == before
         assert [letter.reason for letter in s.seen(DeadLetter)] == ["unsendable", "unsendable"]
 
 
+@pytest.mark.parametrize("error", EXITS)
 @in_loop
-async def test_a_message_that_cannot_be_read_is_refused_and_the_actor_lives() -> None:
+async def test_a_message_that_cannot_be_read_is_refused_and_the_actor_lives(error: type[BaseException]) -> None:
     async with tree(placed()) as (s, root):
         a = root.child("a")
         before = await a.call(pid)
         with pytest.raises(NotReceivable, match="a message"):
-            await a.call(cast.Unreadable())
-        a.tell(cast.Unreadable())
+            await a.call(cast.Unreadable(error))
+        a.tell(cast.Unreadable(error))
         assert await a.call(pid) == before
         assert [letter.reason for letter in s.seen(DeadLetter)] == ["unsendable", "unsendable"]
 
@@ -283,6 +308,33 @@ async def test_a_process_that_is_killed_while_idle_is_noticed() -> None:
         reason = (await down).reason
         assert isinstance(reason, Lost)
         assert await a.call("again") == "again"
+
+
+@pytest.mark.parametrize("prefetch", [1, 4])
+@in_loop
+async def test_a_message_that_ends_the_process_that_reads_it_is_a_cause(prefetch: int) -> None:
+    """Guards against a process that dies for ever: no handler begins with it. The others keep their order."""
+    async with tree(placed(host=placing(prefetch=prefetch))) as (s, root):
+        a = root.child("a")
+        first, second = a.call("first"), a.call("second")
+        asked, after = a.call(cast.EndsItsReader()), a.call("after")
+        with pytest.raises(PlaceLost, match="exit code 3"):
+            await asked
+        assert [await each for each in (first, second, after)] == ["first", "second", "after"]
+        assert a.incarnation == 2
+        assert [(letter.reason, type(letter.message)) for letter in s.seen(DeadLetter)] == [
+            ("lost", cast.EndsItsReader)
+        ]
+
+
+@in_loop
+async def test_a_message_that_ends_its_reader_is_redelivered_then_quarantined() -> None:
+    async with tree(placed(redeliver=1)) as (s, root):
+        a = root.child("a")
+        a.tell(cast.EndsItsReader())
+        assert await a.call("after") == "after"
+        assert a.incarnation == 3
+        assert [(held.path, held.crashes) for held in s.runtime.quarantine] == [("root/a", 2)]
 
 
 @in_loop

@@ -275,6 +275,29 @@ def test_a_second_ctrl_c_kills_what_does_not_stop() -> None:
     assert threads_named("letitcrash") == []
 
 
+def test_a_ctrl_c_while_the_kill_is_asked_for_does_not_lose_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Guards an impatient user: the tree ran on, and the block was left as if it had ended."""
+    play, kill, asked = Play(), Runtime.kill, []
+
+    def interrupted(runtime: Runtime) -> None:
+        asked.append(runtime)
+        if len(asked) <= 2:
+            raise KeyboardInterrupt
+        kill(runtime)
+
+    async def never(_: Any) -> None:
+        ctrl_c()
+        await asyncio.get_running_loop().create_future()
+
+    monkeypatch.setattr(Runtime, "kill", interrupted)
+    play.stops["a"] = never
+    tree = supervisor("root", worker(play, "a", shutdown="infinity"))
+    with pytest.raises(KeyboardInterrupt), start(tree, log=False) as root:
+        raise KeyboardInterrupt
+    assert isinstance(root.wait(), Killed)
+    assert threads_named("letitcrash") == []
+
+
 def test_ctrl_c_during_the_start_undoes_it() -> None:
     """What has started stops, and nothing is left."""
     play = Play()
