@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 
@@ -60,11 +60,6 @@ def begun(unit: Unit, start: RunRow) -> RunRow:
     return start._replace(seq=seq, **unit.update)  # type: ignore[arg-type]  # `Unit` has checked the names
 
 
-def last_numbers(units: Iterable[Unit]) -> dict[str, int]:
-    """The number of the last entry of each run in a batch."""
-    return {unit.run: unit.entries[-1].seq for unit in units if unit.entries}
-
-
 class Write(NamedTuple):
     """What has to be written of a unit: the unit, without what the store has already."""
 
@@ -83,8 +78,12 @@ def decide(units: Sequence[Unit], heads: Heads) -> tuple[list[Result], list[Writ
     """
     results: list[Result] = []
     writes: list[Write] = []
-    last = last_numbers(units)
-    several = sum(1 for unit in units if unit.entries) > len(last)
+    last: dict[str, int] = {}
+    several = False
+    for unit in units:
+        if unit.entries:
+            several = several or unit.run in last
+            last[unit.run] = unit.entries[-1].seq
     stale = {run for run, seq in last.items() if (head := heads.runs.get(run)) is not None and seq < head.seq}
     for unit in units:
         result, write = _decide(unit, heads, unit.run in stale, several)
@@ -141,19 +140,19 @@ def _decide(unit: Unit, heads: Heads, stale: bool, several: bool) -> tuple[Resul
             return MessageRefused("no_such_run", unit.run), None
         if head.epoch != unit.epoch:
             return Fenced(head.epoch), None
-    fresh: list[JournalEntry] = []
+    seq = 0 if head is None else head.seq
+    written = 0
     if unit.entries:
         assert head is not None
-        seq = head.seq
         for entry in unit.entries:
-            if entry.seq > seq:
-                if entry.seq != seq + 1:
-                    return Fenced(head.epoch), None
-                seq += 1
-                fresh.append(entry)
-            elif start is not None:
+            number = entry.seq
+            if number == seq + 1:
+                seq = number
+            elif number > seq or start is not None or seq > head.seq:
                 return Fenced(head.epoch), None
-            elif (there_is := heads.entries.get((entry.run, entry.seq))) != entry:
+            elif (there_is := heads.entries.get((entry.run, number))) == entry:
+                written += 1
+            else:
                 if unit.transact is None or there_is is None or not _is_of(there_is, entry):
                     return Fenced(head.epoch), None
                 return Transacted(there_is), None
@@ -178,14 +177,12 @@ def _decide(unit: Unit, heads: Heads, stale: bool, several: bool) -> tuple[Resul
         if new.key is not None:
             heads.keys[new.workflow, new.key] = new
     if head is not None:
-        if fresh:
-            head.seq = fresh[-1].seq
-            if several:
-                heads.entries.update(((entry.run, entry.seq), entry) for entry in fresh)
-        if not stale and (state := unit.update.get("state")) is not None:
+        head.seq = seq
+        if several:
+            heads.entries.update(((entry.run, entry.seq), entry) for entry in unit.entries[written:])
+        if unit.update and not stale and (state := unit.update.get("state")) is not None:
             head.ended = state in ENDED
-    seq = 0 if head is None else head.seq
-    if len(fresh) == len(unit.entries) and len(inbox) == len(unit.inbox) and not stale:
+    if not written and not stale and len(inbox) == len(unit.inbox):
         return WRITTEN, Write(unit, seq)
-    rest = replace(unit, entries=tuple(fresh), inbox=inbox, update={} if stale else unit.update)
+    rest = replace(unit, entries=unit.entries[written:], inbox=inbox, update={} if stale else unit.update)
     return WRITTEN, Write(rest, seq)

@@ -50,7 +50,6 @@ from teams._journal.rows import (
     Transact,
     Unit,
     Value,
-    Written,
 )
 from teams._journal.sql_dialects import (
     Dialect,
@@ -372,16 +371,13 @@ class SqlStore:
         if not units:
             return []
 
-        def work(connection: Connection) -> list[Result]:
+        def work(connection: Connection) -> tuple[list[Result], list[Definition]]:
             results, writes = decide(units, self._heads(connection, units))
             transacted(results, units, writes, partial(self._done, connection))
-            if writes:
-                self._write(connection, writes)
-            return results
+            return results, self._write(connection, writes) if writes else []
 
-        results = self._transact(work)
-        written = (unit for unit, result in zip(units, results, strict=True) if isinstance(result, Written))
-        self._definitions.update(_name_of(each.definition) for each in written if each.definition is not None)
+        results, definitions = self._transact(work)
+        self._definitions.update(map(_name_of, definitions))
         return results
 
     def _done(self, connection: Connection, step: Transact) -> JournalEntry:
@@ -401,11 +397,13 @@ class SqlStore:
         return entry
 
     def _heads(self, connection: Connection, units: Sequence[Unit]) -> Heads:
-        ids = {unit.run for unit in units if unit.run}
+        ids: set[str] = set()
         messages: list[str] = []
         starts: list[str] = []
         keys: list[tuple[str, str]] = []
         for unit in units:
+            if unit.run:
+                ids.add(unit.run)
             if unit.inbox:
                 ids.update(row.run for row in unit.inbox)
                 messages += [row.id for row in unit.inbox]
@@ -439,7 +437,8 @@ class SqlStore:
             heads.inbox.update(connection.execute(there).scalars())
         return heads
 
-    def _write(self, connection: Connection, writes: Sequence[Write]) -> None:
+    def _write(self, connection: Connection, writes: Sequence[Write]) -> list[Definition]:
+        """Returns the definitions that are stored when this is."""
         insert = self._dialect.insert
         batch = _Batch()
         for write in writes:
@@ -469,6 +468,7 @@ class SqlStore:
             connection.execute(update(INBOX).where(waiting).values(run=run))
         if batch.inbox or starts or batch.schedules or batch.parked:
             self._dialect.announce()
+        return batch.definitions
 
     def _schedule(self, connection: Connection, row: ScheduleRow) -> None:
         cells = {name: getattr(row, name) for name in ScheduleRow.__slots__}
@@ -747,6 +747,8 @@ class _Batch:
         self.parked = False
         """Whether a run has no owner any more."""
         self._changes: dict[str, dict[str, Value]] = {}
+        self._numbers: dict[str, int] = {}
+        """Of the last entries of runs of which nothing else changes."""
 
     def add(self, write: Write) -> None:
         """Adds what one unit writes."""
@@ -778,7 +780,11 @@ class _Batch:
             self.starts[run] = start._replace(seq=seq, **change)  # type: ignore[arg-type]  # `Unit` has checked the names
             return
         cells = self._changes.get(run)
+        if cells is None and not change:
+            self._numbers[run] = seq
+            return
         if cells is None:
+            self._numbers.pop(run, None)
             self._changes[run] = {**change, "seq": seq}
         else:
             cells.update(change)
@@ -788,6 +794,8 @@ class _Batch:
     def updates(self) -> dict[tuple[str, ...], list[tuple[object, ...]]]:
         """The new cells of runs, by the columns they are in; each row ends with the id."""
         updates: dict[tuple[str, ...], list[tuple[object, ...]]] = {}
+        if self._numbers:
+            updates["seq",] = [(seq, run) for run, seq in self._numbers.items()]
         for run, cells in self._changes.items():
             if not _BODY_NAMES.isdisjoint(cells):
                 for name in _BODY_NAMES.intersection(cells):

@@ -26,7 +26,7 @@ from teams._journal.memory import MemoryRunStore
 from teams._journal.open_store import open_store
 from teams._journal.rows import Unit, Written
 from teams._journal.sql import SqlStore
-from teams._journal.sql_tables import METADATA, REVISIONS, RUN, VERSION_TABLE
+from teams._journal.sql_tables import ENDED_STATE, METADATA, PARKED, READY, REVISIONS, RUN, VERSION_TABLE
 from teams._journal.store import Durability
 from tests import forked
 from tests.teams.journal import cast
@@ -73,6 +73,29 @@ def test_the_migrations_make_the_tables_of_the_code_in_sqlite(tmp_path: Path) ->
         assert "AUTOINCREMENT" in made["engine"]
         assert connection.execute("PRAGMA journal_mode").fetchone() == ("wal",)
         assert connection.execute("PRAGMA auto_vacuum").fetchone() == (2,)
+    connection.close()
+
+
+def test_a_change_of_state_makes_no_table_in_memory_in_sqlite(tmp_path: Path) -> None:
+    url = empty_file(tmp_path / "runs.db")
+    with sqlite3.connect(url.removeprefix("sqlite:///")) as connection:
+        sql = "EXPLAIN UPDATE run SET state = ?, owner = ?, wake_at = ?, retain_until = ? WHERE id = ?"
+        steps = {row[1] for row in connection.execute(sql, ("done", None, None, 1, "run"))}
+        assert "IdxInsert" in steps
+        assert "OpenEphemeral" not in steps
+    connection.close()
+
+
+def test_looks_for_runs_use_the_indexes_of_their_states(tmp_path: Path) -> None:
+    url = empty_file(tmp_path / "runs.db")
+    with sqlite3.connect(url.removeprefix("sqlite:///")) as connection:
+        for condition, index in (
+            (f"{READY} ORDER BY priority DESC", "run_ready"),
+            (f"{PARKED} AND wake_at <= 1", "run_wake"),
+            (f"{ENDED_STATE} AND retain_until <= 1", "run_retain"),
+        ):
+            (plan,) = connection.execute(f"EXPLAIN QUERY PLAN SELECT id FROM run WHERE {condition}").fetchall()
+            assert f"USING INDEX {index}" in plan[-1]
     connection.close()
 
 
