@@ -31,6 +31,7 @@ from teams.workflows import (
     delay,
     do,
     engine,
+    nested,
     wait,
     workflow,
 )
@@ -222,6 +223,29 @@ def test_a_status_tells_how_far_a_run_is(land: Played) -> None:
         assert (status.state, status.percentage, status.current_steps) == ("done", 100.0, ())
         assert status.result == ["a", "b", "c", "c"]
         assert (status.ended_at or 0) - (status.started_at or 0) == pytest.approx(4.0)
+
+
+def test_items_attempts_and_undoing_are_no_steps_of_their_own(land: Played) -> None:
+    inner = workflow("inner", do("a", "a"), do("b", "b"))
+    again, _ = flaky("again", 2)
+    ledger: list[str] = []
+    flow = workflow(
+        "flow",
+        do("each", "a", each="$input", input=["$item"]),
+        nested("nested", inner),
+        do("again", "again", retry=2),
+        do("twice", "a", max_iterations=2, until="$self == []", input=["x"], on_failure="skip"),
+    )
+    undone = workflow("undone", *undoing(ledger, "first"), do("last", "bad", retry=1, on_failure="undo"))
+    with land(a, b, again, bad, flow, undone) as scene:
+        run = scene.start("flow", [1, 2, 3])
+        run.get(timeout=100)
+        status = run.status().get()
+        assert (status.done, status.failed, status.total, status.percentage) == (4, 0, 4, 100.0)
+        run = scene.start("undone", 1)
+        failure(lambda: run.get(timeout=100))
+        status = run.status().get()
+        assert (status.done, status.failed, status.total) == (0, 1, 2)
 
 
 def test_runs_are_listed_newest_first_by_state_and_workflow(land: Played) -> None:
