@@ -113,6 +113,9 @@ def sql_store(url: str, *, durability: Durability, clock: WallClock | None) -> S
         if address.database in (None, "", ":memory:") or "memory" in str(address.query.get("mode")):
             why = "an SQLite store needs a file: sqlite:///runs.db. A store in memory is memory:"
             raise StoreRefused(without_password(url), why)
+        if address.query:
+            why = f"an SQLite address takes no options, got {', '.join(sorted(address.query))}. Use sqlite:///runs.db"
+            raise StoreRefused(without_password(url), why)
         return SqlStore(address.set(drivername="sqlite"), Sqlite(), durability, clock)
     return SqlStore(address.set(drivername="postgresql+psycopg"), Postgres(), durability, clock)
 
