@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+from collections.abc import Callable
 from functools import partial
 from typing import Any
 
@@ -282,6 +283,40 @@ def test_a_value_that_json_cannot_say_is_refused(value: object, land: Played) ->
         run = scene.start("other")
         with pytest.raises(NotStorable):
             run.signal("go", value).get()
+
+
+def endless() -> list[object]:
+    """It contains itself."""
+    found: list[object] = []
+    found.append(found)
+    return found
+
+
+def deep() -> object:
+    """It has more levels than Python has calls."""
+    found: object = 1
+    for _ in range(100_000):
+        found = [found]
+    return found
+
+
+@pytest.mark.parametrize("made", [endless, deep])
+def test_a_result_without_end_fails_its_step_and_is_not_tried_again(made: Callable[[], object], land: Played) -> None:
+    calls: list[object] = []
+
+    async def work(value: object) -> object:
+        calls.append(value)
+        return made()
+
+    strict = workflow("strict", do("loop", "worker", retry=2))
+    lax = workflow("lax", do("loop", "worker", on_failure="skip"), output="$input")
+    with land(member("worker", work), strict, lax) as scene:
+        error = failure(lambda: scene.result("strict", 1))
+        assert "NotStorable" in str(error)
+        assert calls == [1]
+        assert scene.result("lax", 2) == 2
+        with pytest.raises(NotStorable):
+            scene.eng.start_workflow("lax", made()).get()
 
 
 def test_a_result_that_is_too_large_fails_its_step_and_is_not_tried_again(land: Played) -> None:
