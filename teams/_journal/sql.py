@@ -117,6 +117,8 @@ def sql_store(url: str, *, durability: Durability, clock: WallClock | None) -> S
             why = f"an SQLite address takes no options, got {', '.join(sorted(address.query))}. Use sqlite:///runs.db"
             raise StoreRefused(without_password(url), why)
         return SqlStore(address.set(drivername="sqlite"), Sqlite(), durability, clock)
+    if "@" in (address.host or ""):  # what stands before it is a part of the password, and would be shown with the host
+        raise StoreRefused(without_password(url), "it has two @. Write one in a password as %40")
     return SqlStore(address.set(drivername="postgresql+psycopg"), Postgres(), durability, clock)
 
 

@@ -284,6 +284,12 @@ def test_an_address_of_sqlite_takes_no_options(tmp_path: Path, option: str) -> N
     assert not [*tmp_path.iterdir()]
 
 
+def test_no_part_of_a_password_with_an_at_is_shown() -> None:
+    with pytest.raises(StoreRefused) as caught:
+        open_store("postgresql://ann:sec@ret@host/db")
+    assert str(caught.value) == "store postgresql://ann:***@host/db: it has two @. Write one in a password as %40"
+
+
 @pytest.mark.parametrize("url", ["", "runs.db", "mysql://root@host/db", "memory://", "redis:"])
 def test_an_address_of_nothing_that_is_known_is_refused(url: str) -> None:
     assert refused(url).startswith("not an address of a store. Use memory:, sqlite:///runs.db or postgresql://")

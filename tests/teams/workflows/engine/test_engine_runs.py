@@ -168,6 +168,17 @@ def test_a_failed_run_is_tried_again_from_a_step(land: Played) -> None:
         assert {name: count for (name, _), count in ledger.finished.items()} == {"first": 1, "second": 2}
 
 
+def test_the_step_of_a_failure_is_that_of_the_workflow_in_whatever_attempt(land: Played) -> None:
+    worker, _ = flaky("w", 3)
+    with land(worker, workflow("flow", do("w", "w", retry=2))) as scene:
+        run = scene.start("flow", 5)
+        with pytest.raises(RunFailure, match="step w failed in attempt 3: ValueError: failure 3") as caught:
+            run.get(timeout=100)
+        assert caught.value.step == "w"
+        run.retry(step=caught.value.step).get()
+        assert run.get(timeout=100) == "done"
+
+
 def test_a_cancelled_run_can_be_tried_again(land: Played) -> None:
     with land(a, adds("slow", 10.0), workflow("flow", do("a", "a"), do("slow", "slow"))) as scene:
         run = scene.start("flow", [])
