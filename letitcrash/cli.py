@@ -7,6 +7,7 @@ them, so that it can say what is wrong with them.
 import signal
 import sys
 from collections.abc import Callable
+from functools import partial
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -17,22 +18,27 @@ if TYPE_CHECKING:
 __all__ = ["main"]
 
 _INTERRUPTED = 128 + signal.SIGINT
+_FAILED = 1
 _REFUSED = 2
 
 
 def main() -> None:
-    """Runs the command. Exits with its code; with 2 if a package is not ours or an extra is missing, and with 130 after
-    a Ctrl-C.
+    """Runs the command. Exits with its code; with 2 if a package is not ours or an extra is missing, with 130 after a
+    Ctrl-C, and with 1 if the output cannot be written.
     """
-    if sys.argv[1:] == ["doctor"]:
-        doctor()
-    app = _without_trace(application)
     from letitcrash._packages import NAME
 
+    app = doctor if sys.argv[1:] == ["doctor"] else partial(_without_trace(application), prog_name=NAME)
     try:
-        app(prog_name=NAME)
+        app()
     except KeyboardInterrupt:  # outside of a command
         sys.exit(_INTERRUPTED)
+    except OSError as error:  # of a help: a command says it itself
+        if error.filename is not None:
+            raise
+        _discard_output()
+        sys.stderr.write(f"{NAME}: the output cannot be written: {error.strerror or error}\n")
+        sys.exit(_FAILED)
 
 
 def doctor() -> None:
@@ -43,6 +49,7 @@ def doctor() -> None:
     from letitcrash._doctor import report
 
     healthy = report(sys.stdout.write)
+    sys.stdout.flush()
     sys.exit(0 if healthy else 1)
 
 
@@ -72,6 +79,15 @@ def _without_trace(work: "Callable[[], Typer]") -> "Typer":
         return work()
     finally:
         signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+def _discard_output() -> None:
+    """What is still to be printed goes nowhere, so that the interpreter ends in peace."""
+    import os
+
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, sys.stdout.fileno())
+    os.close(nowhere)
 
 
 def _leave(number: int, _: "FrameType | None") -> None:

@@ -28,6 +28,8 @@ DEPTH: Final = 100
 KEY_BYTES: Final = 2_000
 """The most bytes of a text in an index: an entry of an index of Postgres has 2,704, with the name of the workflow."""
 REDACTED: Final = "[redacted]"
+_LOST: Final = b"\0"
+"""Begins what stands for a body that the store cannot give back. JSON does not begin so."""
 ValuePlace: TypeAlias = Sequence[str | int | None]
 """Names and numbers that lead into a value; None stands for all."""
 _TRACEBACK: Final = 20_000
@@ -61,11 +63,21 @@ def decode(data: bytes, adapter: TypeAdapter[Any] | None = None) -> Any:
     """The value that `encode` wrote. Raises `NotReadable` if it is not what the adapter takes."""
     try:
         return from_json(data, allow_inf_nan=False) if adapter is None else adapter.validate_json(data)
-    except ValidationError as error:
-        what = "; ".join(f"${_places(each['loc'])}: {each['msg']}" for each in error.errors(include_url=False)[:5])
-        raise NotReadable(cut(what, TEXT)) from None
     except ValueError as error:
-        raise NotReadable(cut(str(error), TEXT)) from None
+        raise NotReadable(cut(_unread(data, error), TEXT)) from None
+
+
+def lost(why: str) -> bytes:
+    """What stands for a body that the store cannot give back: `decode` says why."""
+    return _LOST + why.encode()
+
+
+def _unread(data: bytes, error: ValueError) -> str:
+    if data[:1] == _LOST:
+        return data[1:].decode()
+    if isinstance(error, ValidationError):
+        return "; ".join(f"${_places(each['loc'])}: {each['msg']}" for each in error.errors(include_url=False)[:5])
+    return str(error)
 
 
 def settled(

@@ -33,6 +33,7 @@ from sqlalchemy.exc import ArgumentError, DBAPIError, SQLAlchemyError
 
 from actors.spi import NAME
 from teams._journal import lease as leases
+from teams._journal.codec import lost
 from teams._journal.decide import Head, Heads, Write, begun, decide, transacted
 from teams._journal.errors import NotStorable, StoreAway, StoreRefused, without_password
 from teams._journal.memory import wall
@@ -94,6 +95,7 @@ _LEVEL: Final = 3
 """Of zlib: a third of the time of the default, for a tenth more bytes."""
 _REFERENCE: Final = b"\0"
 """Begins a cell that is the digest of a blob. JSON never begins so, and a body that does is stored as a blob."""
+_PURGED: Final = "runs were deleted each time that they were read"
 _BODIES: Final = ("input", "result", "error", "attributes")
 _UPGRADING = threading.Lock()
 """Alembic keeps the migration that is going on in globals."""
@@ -110,7 +112,12 @@ def sql_store(url: str, *, durability: Durability, clock: WallClock | None) -> S
         if address.database in (None, "", ":memory:") or "memory" in str(address.query.get("mode")):
             why = "an SQLite store needs a file: sqlite:///runs.db. A store in memory is memory:"
             raise StoreRefused(without_password(url), why)
+        if address.query:
+            why = f"an SQLite address takes no options, got {', '.join(sorted(address.query))}. Use sqlite:///runs.db"
+            raise StoreRefused(without_password(url), why)
         return SqlStore(address.set(drivername="sqlite"), Sqlite(), durability, clock)
+    if "@" in (address.host or ""):  # what stands before it is a part of the password, and would be shown with the host
+        raise StoreRefused(without_password(url), "it has two @. Write one in a password as %40")
     return SqlStore(address.set(drivername="postgresql+psycopg"), Postgres(), durability, clock)
 
 
@@ -132,6 +139,8 @@ class SqlStore:
         """The workflows and versions that this connection has seen stored: no call deletes one."""
         self._unsure: set[str] = set()
         """Runs that were claimed, unless the commit failed whose outcome is unknown."""
+        self._missing: set[bytes] = set()
+        """Digests of blobs that were not there. A row that still refers to one when it is read again is damaged."""
 
     # Opening
 
@@ -245,6 +254,10 @@ class SqlStore:
                     raise self._untaken("a cell of a row", error) from None
                 if attempt == _ATTEMPTS or not self._dialect.again(error):
                     raise self._away(error, known_lost=True) from None
+            except _BlobMissing:
+                self._undo()
+                if attempt == _ATTEMPTS:
+                    raise StoreAway(self.url, _PURGED, True) from None
             except BaseException:
                 self._undo()
                 raise
@@ -676,12 +689,9 @@ class SqlStore:
     def _read(self, found: Callable[[Connection], list[R]]) -> list[R]:
         """Reads rows and their blobs; again, when a purge comes between."""
         for _ in range(_ATTEMPTS):
-            with self._reading() as connection:
-                try:
-                    return found(connection)
-                except _BlobMissing as error:
-                    digest = error.digest
-        raise StoreAway(self.url, f"it is damaged: the blob {digest.hex()} is missing. Restore a copy", True)
+            with self._reading() as connection, contextlib.suppress(_BlobMissing):
+                return found(connection)
+        raise StoreAway(self.url, _PURGED, True)
 
     def _runs_of(self, connection: Connection, query: Select[Any]) -> list[RunRow]:
         rows: Sequence[Any] = connection.execute(query).all()
@@ -694,29 +704,33 @@ class SqlStore:
         return [JournalEntry._make((*row[:7], whole(row[7]))) for row in rows]
 
     def _whole(self, connection: Connection, cells: Iterable[bytes | None]) -> Callable[[Any], Any]:
-        """Turns the cell of a body into the body."""
+        """Turns the cell of a body into the body. One that is damaged harms its run alone: see `lost`."""
         digests = {cell[1:] for cell in cells if cell is not None and cell[:1] == _REFERENCE}
         if not digests:
             return _same
         rows = connection.execute(select(BLOB.c.digest, BLOB.c.data).where(BLOB.c.digest.in_(sorted(digests))))
-        bodies = {digest: zlib.decompress(data) for digest, data in rows}
-
-        def whole(cell: bytes | None) -> bytes | None:
-            if cell is None or cell[:1] != _REFERENCE:
-                return cell
-            if cell[1:] not in bodies:
-                raise _BlobMissing(cell[1:])
-            return bodies[cell[1:]]
-
-        return whole
+        bodies = {digest: _unpacked(digest, data) for digest, data in rows}
+        missing = digests - bodies.keys()
+        if not missing <= self._missing:
+            self._missing |= missing
+            raise _BlobMissing
+        bodies.update({digest: _damaged(digest, "is missing") for digest in missing})
+        return lambda cell: bodies[cell[1:]] if cell is not None and cell[:1] == _REFERENCE else cell
 
 
 class _BlobMissing(Exception):
     """A row refers to a blob that is not there: the row was purged meanwhile, or the store is damaged."""
 
-    def __init__(self, digest: bytes) -> None:
-        super().__init__(digest)
-        self.digest = digest
+
+def _unpacked(digest: bytes, data: bytes) -> bytes:
+    try:
+        return zlib.decompress(data)
+    except zlib.error as error:
+        return _damaged(digest, f"cannot be unpacked ({error})")
+
+
+def _damaged(digest: bytes, how: str) -> bytes:
+    return lost(f"the store is damaged: the blob {digest.hex()} {how}. Restore a copy")
 
 
 def _same(cell: Any) -> Any:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import re
 from collections.abc import Awaitable, Callable, Iterable, Iterator
 from typing import TYPE_CHECKING, Any, TypeAlias
@@ -62,6 +63,21 @@ def target_faults(path: str, target: object) -> Iterator[SpecFault]:
         yield SpecFault(path, f"must be a member, a role, can(...), a pool, a pattern or a function, got {target!r}")
     elif is_generator(target):
         yield SpecFault(path, f"{label(target)} is a generator, and a step has one result: return a list")
+    elif not isinstance(target, Can | Pool | Pattern) and (why := _takes_no_value(target)):
+        yield SpecFault(path, f"{label(target)}{why}")
+
+
+def _takes_no_value(function: Callable[..., object]) -> str | None:
+    """Why a function cannot be called with the value of its step; None: it can be, or it does not say."""
+    try:
+        signature = inspect.signature(function, follow_wrapped=False)  # what is around it may give more
+    except (TypeError, ValueError):  # a built-in
+        return None
+    try:
+        signature.bind(None)
+    except TypeError as error:
+        return f"{signature} is called with the value of its step and nothing else: {error}"
+    return None
 
 
 def pattern_faults(path: str, pattern: object) -> Iterator[SpecFault]:

@@ -20,10 +20,12 @@ from teams.errors import RunCancelled, TeamError
 from teams.workflows._engine.config import OF_ENVIRONMENT
 from teams.workflows._engine.ref import RunStatus
 from teams.workflows.errors import (
+    BadBackfill,
     BadInput,
     CannotEdit,
     NoOpenQuestion,
     NoSuchRun,
+    NoSuchSchedule,
     NoSuchStep,
     NoSuchWorkflow,
     NotAnOption,
@@ -41,8 +43,8 @@ INTERRUPTED = 130
 PIPE = 141
 
 _CODES: tuple[tuple[tuple[type[BaseException], ...], int], ...] = (
-    ((BadInput, CannotEdit, NotAnOption, NotStorable), REFUSED),
-    ((NoSuchRun, NoSuchWorkflow, NoSuchStep, NoOpenQuestion), MISSING),
+    ((BadBackfill, BadInput, CannotEdit, NotAnOption, NotStorable), REFUSED),
+    ((NoSuchRun, NoSuchSchedule, NoSuchWorkflow, NoSuchStep, NoOpenQuestion), MISSING),
     ((StoreAway, StoreRefused), AWAY),
     ((RunCancelled,), CANCELLED),
 )
@@ -99,6 +101,8 @@ def outcome(target: str = "the command", *, interrupted: str = "interrupted") ->
     except UnicodeEncodeError as error:
         refuse(f"{shown(error.object)} is not UTF-8")
     except OSError as error:
+        if error.filename is not None:  # what is printed has no name
+            refuse(f"{shown(error.filename)}: {error.strerror or error}", FAILED)
         if sys.stdout is not None:
             discard(sys.stdout)
         if isinstance(error, BrokenPipeError):

@@ -7,23 +7,19 @@ import dataclasses
 import random
 from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
-from typing import Annotated, NoReturn
+from typing import Annotated
 
 import typer
 
 from actors._user_code.text import printable
 from actors.spi import ENVIRONMENT, NAME
-from teams._journal.errors import JournalError, StoreAway, StoreRefused
-from teams._journal.open_store import open_store
 from teams._journal.store import Store
-from teams.cli._text import json_line, lines
+from teams.cli._text import json_line
+from teams.cli._workflow_outcome import outcome, refuse
+from teams.cli._workflow_store import DEFAULT, opened
 from teams.workflows._engine import schedules
 from teams.workflows._engine.settings import EngineSettings
 from teams.workflows._time.schedule import ScheduleStatus
-from teams.workflows.errors import BadBackfill, NoSuchSchedule, WorkflowError
-
-REFUSED, MISSING, AWAY = 2, 3, 4
-DEFAULT = "sqlite:///runs.db"
 
 ScheduleArgument = Annotated[str, typer.Argument(metavar="SCHEDULE", help="The id of a schedule.")]
 ScheduleStore = Annotated[
@@ -139,29 +135,12 @@ def _time(option: str, text: str) -> float:
     except ValueError:
         found = datetime.min  # noqa: DTZ901 - without a zone, as what is refused below
     if found.tzinfo is None:
-        _refuse(f"{option}: must be a time with an offset, such as 2026-01-31T08:00:00Z, got {text!r}", REFUSED)
+        refuse(f"{option}: must be a time with an offset, such as 2026-01-31T08:00:00Z, got {text!r}")
     return found.timestamp()
 
 
 @contextlib.contextmanager
 def _opened(url: str) -> Iterator[Store]:
     """The store, and the exit codes of what goes wrong with it."""
-    try:
-        store = open_store(url)
-        try:
-            yield store
-        finally:
-            store.close()
-    except (StoreRefused, StoreAway) as error:
-        _refuse(str(error), AWAY)
-    except NoSuchSchedule as error:
-        _refuse(str(error), MISSING)
-    except BadBackfill as error:
-        _refuse(str(error), REFUSED)
-    except (JournalError, WorkflowError) as error:
-        _refuse(str(error), 1)
-
-
-def _refuse(text: str, code: int) -> NoReturn:
-    typer.echo(f"{NAME}: {lines(text)}", err=True)
-    raise typer.Exit(code)
+    with outcome(), opened(url) as store:
+        yield store

@@ -9,7 +9,6 @@ import os
 import random
 import re
 from collections.abc import Iterator, Mapping
-from pathlib import Path
 from typing import Any
 
 from actors._user_code.text import printable
@@ -56,7 +55,7 @@ def opened(address: str, *, create: bool = False) -> Iterator[Store]:
     if address == "memory:":
         raise StoreRefused(address, "it ends with its process, and no other sees it. Use sqlite:///runs.db")
     file = _FILE.fullmatch(address.partition("?")[0])
-    if not create and file is not None and not Path(file[1]).exists():
+    if not create and file is not None and not os.path.exists(file[1]):  # noqa: PTH110 - Path raises for a long name
         why = "there is no such file; `workflow start` and `workflow serve` make it, or name another one with --store"
         raise StoreRefused(without_password(address), why)
     store = open_store(address)

@@ -8,19 +8,25 @@ import signal
 import subprocess
 import sys
 from pathlib import Path
+from typing import IO
+
+import pytest
 
 import letitcrash
 
 HOME = str(Path(letitcrash.__file__).parents[1])
 
 
-def python(folder: Path, *arguments: str, path: str = HOME) -> subprocess.CompletedProcess[str]:
+def python(
+    folder: Path, *arguments: str, path: str = HOME, stdout: int | IO[str] = subprocess.PIPE
+) -> subprocess.CompletedProcess[str]:
     """Python in a folder, as a person starts it there."""
     return subprocess.run(
         [sys.executable, *arguments],
         cwd=folder,
         env={**os.environ, "PYTHONPATH": path},
-        capture_output=True,
+        stdout=stdout,
+        stderr=subprocess.PIPE,
         text=True,
         check=False,
         timeout=120,
@@ -79,6 +85,14 @@ def test_the_command_says_in_a_line_each_which_files_shadow_packages(tmp_path: P
     assert [
         f"{each}.py first" in line for each, line in zip(("actors", "teams"), done.stderr.splitlines(), strict=True)
     ]
+
+
+@pytest.mark.parametrize("args", ["--help", "--version", "workflow --help", "doctor"])
+def test_an_output_that_cannot_be_written_is_told_without_a_traceback(tmp_path: Path, args: str) -> None:
+    with Path("/dev/full").open("w") as full:
+        done = python(tmp_path, "-m", "letitcrash", *args.split(), stdout=full)
+    assert done.returncode == 1
+    assert done.stderr == "letitcrash: the output cannot be written: No space left on device\n"
 
 
 def test_ctrl_c_during_the_imports_of_the_command_shows_no_traceback(tmp_path: Path) -> None:

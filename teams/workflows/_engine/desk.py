@@ -95,6 +95,7 @@ from teams.workflows._engine.said import (
     next_of,
     open_question,
     read_changes,
+    reason_of,
     refusal,
     refused_edit_body,
     retried,
@@ -525,7 +526,7 @@ class Desk(Actor):
             else:
                 keeper.took(message)
         if cancel is not None:
-            why = (decode(cancel.body) if cancel.body else None) or "it was cancelled"
+            why = reason_of(cancel)
             keeper.ended("cancelled", None, failure(RunCancelled(row.id, why, {})))
         else:
             keeper.set_aside()
@@ -569,7 +570,7 @@ class Desk(Actor):
             case "cancel":
                 keeper.took(message)
                 if record.cancelled is None and not keeper.has_ended:
-                    record.cancelled = (decode(message.body) if message.body else None) or "it was cancelled"
+                    record.cancelled = reason_of(message)
                     keeper.call_off(record.cancelled, undo=message.name != "now")
                     self._publish(live, RunCancelling, record.cancelled)
                     if record.task is not None:
@@ -590,7 +591,7 @@ class Desk(Actor):
                 try:
                     changes = read_changes(record.id, decode(message.body or b"{}"))
                     self._edit(live, message.id, changes, message.id)
-                except WorkflowError as error:
+                except (WorkflowError, JournalError) as error:
                     keeper.refuse_edit(message.id, refused_edit_body(message.id, error), message.id)
             case "resume":
                 keeper.took(message)

@@ -36,7 +36,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
 from typing import Any
 
-from supervisors.spi import SpecError, SpecFault, SupervisorSpec, read_document, unknown_key
+from supervisors.spi import SpecError, SpecFault, SupervisorSpec, nearest, read_document, unknown_key
 from teams._files.form import Faults, FormKey, FormKeys, FormReader, TooManyFaults
 from teams._files.names import Names, mappings
 from teams._files.pattern import PatternReader
@@ -98,6 +98,8 @@ class _EngineReader(FormReader):
         self.faults += [*over.faults, *own.faults]
         self._config = {**own.values, **over.values}
         """The values that are set, by field."""
+        self._faulty: list[Mapping[str, object]] = []
+        """The workflows with faults, of which none is made."""
 
     def engine(self) -> SupervisorSpec[EngineRef] | None:
         """The engine; None where nothing can be made of the document."""
@@ -113,6 +115,7 @@ class _EngineReader(FormReader):
         named = len(self.faults) == before  # otherwise a schedule may name what has a fault
         if not sound:
             self.faults += self._name_faults(flows)
+        self.faults += self._names_in_faulty()
         schedules = self._schedules()
         parts = [*(flows if sound else ()), *people, *teams, *(schedules if named else ())]
         options = self._options()
@@ -122,19 +125,45 @@ class _EngineReader(FormReader):
             self.faults += error.faults
             return None
 
+    def _names(self) -> Names:
+        own = mappings(self._values.get("members"))
+        own += [{"id": id} for id in self._mapping("agents")]
+        return Names.of(own, mappings(self._values.get("roles")))
+
+    def _teams_named(self) -> dict[str, frozenset[str]]:
+        return {
+            str(each.get("team")): Names.of(mappings(each.get("members")), mappings(each.get("roles"))).sides
+            for each in mappings(self._values.get("teams"))
+        }
+
+    def _workflows_named(self) -> set[str]:
+        listed = [self._values, *mappings(self._values.get("workflows")), *mappings(self._values.get("routings"))]
+        return {str(each.get("workflow", each.get("name"))) for each in listed} | self._mapping("patterns").keys()
+
+    def _names_in_faulty(self) -> Iterator[SpecFault]:
+        """The faults of names in workflows that have other faults: so all are told at once. What stands in the file
+        counts as there.
+        """
+        kinds = (
+            ("agent", "no member or role", self._names().sides),
+            ("undo", "no member or role", self._names().sides),
+            ("team", "team: no team", self._teams_named().keys()),
+            ("workflow", "workflow: no workflow", self._workflows_named()),
+        )
+        for flow in self._faulty:
+            name = flow.get("workflow", flow.get("name"))
+            for step in (*mappings(flow.get("steps")), *mappings(flow.get("tasks"))):
+                for key, what, there in kinds:
+                    found = step.get(key)
+                    if isinstance(found, str) and ":" not in found and found not in there:
+                        where = f"{self._id}/{name}/{step.get('id')}"
+                        yield SpecFault(where, f"{what} {found!r}; {nearest(found, there)}")
+
     def _name_faults(self, flows: Iterable[Workflow | Routing]) -> Iterator[SpecFault]:
         """The faults of names in workflows where members, teams or patterns have faults: what stands in the file counts
         as there.
         """
-        own = mappings(self._values.get("members"))
-        own += [{"id": id} for id in self._mapping("agents")]
-        names = Names.of(own, mappings(self._values.get("roles")))
-        teams = {}
-        for each in mappings(self._values.get("teams")):
-            teams[str(each.get("team"))] = Names.of(mappings(each.get("members")), mappings(each.get("roles"))).sides
-        flows = list(flows)
-        known = {each.name for each in flows} | self._mapping("patterns").keys()
-        known |= {str(each.get("workflow", each.get("name"))) for each in mappings(self._values.get("workflows"))}
+        names, teams, known = self._names(), self._teams_named(), self._workflows_named()
         for flow in flows:
             if isinstance(flow, Workflow):
                 yield from unknown_names(
@@ -200,6 +229,8 @@ class _EngineReader(FormReader):
             flow = read_workflow(place, each, self.faults, defaults)
             if flow is not None and len(self.faults) == before:
                 flows.append(flow)
+            elif isinstance(each, Mapping):
+                self._faulty.append(each)
         return flows
 
     def _routings(self) -> list[Routing]:

@@ -38,7 +38,7 @@ from actors.spi import (
     when_gone,
 )
 from teams._dispatch.ask import ask_again
-from teams._journal.errors import NotStorable
+from teams._journal.errors import NotStorable, StoreAway
 from teams._journal.memory import MemoryRunStore
 from teams._journal.rows import Result, Unit
 from teams._journal.store import Store
@@ -143,6 +143,16 @@ class _Flush(NamedTuple):
     """Commit what has gathered."""
 
 
+class LookFailed(NamedTuple):
+    """The desk could not read what there is to do."""
+
+    error: StoreAway
+
+
+class LookDone(NamedTuple):
+    """The desk can read again."""
+
+
 class _Committed(NamedTuple):
     batch: int
     results: Sequence[Result]
@@ -169,6 +179,8 @@ class CommitQueue:
         """When it was sent, in seconds of the runtime's clock."""
         self.failures = 0
         """Commits in a row that failed."""
+        self.lost = False
+        """Whether it was told that the store is away."""
         self.most = ROWS
         """The most units in the next commit."""
         self.open = False
@@ -264,7 +276,7 @@ class JournalWriter(Actor):
         self._send()
         if queue.failures:
             queue.failures = 0
-            events.publish(StoreBack(self.path, now))
+            self._say_back()
         for (_, reply), result in zip(done, message.results, strict=True):
             if reply is not None:
                 answer(reply, result)
@@ -285,9 +297,29 @@ class JournalWriter(Actor):
         pause = PAUSES[min(queue.failures, len(PAUSES) - 1)]
         queue.failures += 1
         if queue.failures == 1:
-            self.runtime.events.publish(StoreLost(self.path, self.runtime.now(), message.error))
+            self._say_lost(message.error)
         queue.flushing = True
         self.tell_after(pause, _Flush())
+
+    @handles
+    def look_failed(self, message: LookFailed) -> None:
+        self._say_lost(message.error)
+
+    @handles
+    def look_done(self, _: LookDone) -> None:
+        if not self._queue.failures:
+            self._say_back()
+
+    def _say_lost(self, error: BaseException) -> None:
+        """Once, whatever fails first: to write, or to look for what there is to do."""
+        if not self._queue.lost:
+            self._queue.lost = True
+            self.runtime.events.publish(StoreLost(self.path, self.runtime.now(), error))
+
+    def _say_back(self) -> None:
+        if self._queue.lost:
+            self._queue.lost = False
+            self.runtime.events.publish(StoreBack(self.path, self.runtime.now()))
 
 
 def put(journal: ActorRef[Any], unit: Unit, reply: ReplyTo) -> None:

@@ -71,7 +71,9 @@ class Lookout:
                     self._again = self._again or 0 < seen.room == seen.claimed
                     await self._look_in_time(seen)
                     self.crowded = seen.claimed >= seen.room
-        except StoreAway:
+                    self._records.looked()
+        except StoreAway as error:
+            self._records.looked(error)
             self.doubt()
             self.later(PAUSE)
         finally:

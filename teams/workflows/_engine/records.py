@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 from collections.abc import Callable
 from typing import Any
 
-from actors.spi import TEXT, ActorRef, described
+from actors.spi import TEXT, ActorDeadError, ActorRef, RuntimeStopped, described
 from supervisors.spi import SpecError
 from teams._journal.codec import decode
 from teams._journal.errors import JournalError, NotStorable, StoreAway
@@ -14,7 +15,7 @@ from teams._journal.rows import OPEN, Definition, InboxRow, JournalEntry, Result
 from teams._journal.store import Store
 from teams._runs.pattern import Pattern
 from teams.errors import TeamError
-from teams.workflows._engine.journal import Apply, Query, written
+from teams.workflows._engine.journal import Apply, CommitQueue, LookDone, LookFailed, Query, written
 from teams.workflows._engine.said import edited_run, moved, not_edited, not_moved, read_changes
 from teams.workflows._engine.settings import EngineSettings
 from teams.workflows._graph.graph import Graph
@@ -71,6 +72,18 @@ class Records:
 
     async def write(self, unit: Unit) -> Result:
         return await written(self._journal(), unit)
+
+    def looked(self, error: StoreAway | None = None) -> None:
+        """Tells the journal of a look that failed, and of the first one that does not: it says whether the store is
+        away.
+        """
+        journal = self._journal()
+        queue = journal.view()
+        lost = isinstance(queue, CommitQueue) and queue.lost
+        if lost == (error is not None):
+            return
+        with contextlib.suppress(ActorDeadError, RuntimeStopped):  # it ends with the engine
+            journal.tell(LookDone() if error is None else LookFailed(error))
 
     async def give_up(self, epoch: int, is_known: Callable[[str], bool]) -> None:
         """Runs that are the engine's in the store and not known to it: any engine may take them up.

@@ -33,11 +33,11 @@ from teams.workflows._graph.edit import graph_changes
 from teams.workflows._graph.graph import Graph
 from teams.workflows._graph.node import Node
 from teams.workflows._graph.workflow import Workflow
-from teams.workflows._quality.domain import Scores, is_of_quality
+from teams.workflows._quality.domain import Scores
 from teams.workflows._run.artifact import MadeArtifact
 from teams.workflows._run.execution import CHOICE, ExecutionChoice
 from teams.workflows._run.hidden import Hidden
-from teams.workflows._run.progress import Remaining, ended_steps, percentage, remaining
+from teams.workflows._run.progress import Remaining, counted, ended_steps, percentage, remaining
 from teams.workflows._run.reader import RunReader
 from teams.workflows._run.values import artifacts_in, read, scores_in
 from teams.workflows._time.schedule import ScheduleStatus
@@ -58,8 +58,9 @@ class RunStatus:
     """created, running, waiting, paused, blocked, cancelling; done, failed or cancelled."""
     waiting_for: str | None
     done: int
-    """Steps that are done."""
+    """Steps of the workflow that are done or skipped; of a pattern and of code, also those inside of others."""
     failed: int
+    """Steps whose last attempt has failed."""
     total: int | None
     """Steps of the workflow; None: not known before they are done."""
     percentage: float | None
@@ -423,8 +424,7 @@ def status_of(
         hidden.entries(entries)
         body = hidden.result(body)
     began: dict[str, JournalEntry] = {}
-    done: set[str] = set()
-    failed = 0
+    done, failed = counted(entries, parts=row.total is None)
     questions: dict[str, str] = {}
     execution: ExecutionChoice | None = None
     waiting = {each.id: (each.kind, each.name) for each in messages}
@@ -446,14 +446,9 @@ def status_of(
             case "done" | "failed" | "slept" | "signalled" | "answered" | "expired" | "skipped":
                 began.pop(entry.step, None)
                 questions.pop(entry.step, None)
-                if entry.kind == "failed":
-                    failed += 1
-                elif not is_of_quality(entry.step):
-                    done.add(entry.step)
     for kind, name in waiting.values():
         if kind == "answer":
             questions.pop(name, None)
-    top = {step for step in done if "/" not in step and "#" not in step and "[" not in step}
     ended = row.state in ENDED
     over = frozenset() if graph is None else ended_steps(graph, entries)
     if row.state in ("done", "continued"):
@@ -461,7 +456,7 @@ def status_of(
     elif graph is not None:
         share = percentage(graph, over)
     else:
-        share = None if not row.total else round(100.0 * min(len(top), row.total) / row.total, 1)
+        share = None if not row.total else round(100.0 * min(done, row.total) / row.total, 1)
     left: Remaining | None = None
     if row.state == "done":
         left = Remaining(0.0, 0.0)
@@ -479,7 +474,7 @@ def status_of(
         row.key,
         row.state,
         row.waiting_for,
-        len(done),
+        done,
         failed,
         row.total,
         share,

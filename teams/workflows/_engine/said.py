@@ -14,7 +14,7 @@ from supervisors.spi import SpecError, SpecFault
 from teams._checks.fields import seconds_faults
 from teams._journal import rows
 from teams._journal.codec import decode, enclosed, encode, key_cell
-from teams._journal.errors import NotStorable
+from teams._journal.errors import NotReadable, NotStorable
 from teams._journal.rows import ENDED, Definition, InboxRow, JournalEntry, Result, RunRow, Unit
 from teams._runs.pattern import Pattern
 from teams.workflows._engine.listeners import follower
@@ -41,6 +41,9 @@ from teams.workflows.errors import (
     NotEnded,
     WorkflowError,
 )
+
+CANCELLED = "it was cancelled"
+"""Why, where nobody said it."""
 
 
 def new_run(settings: EngineSettings, message: StartRun, id: str, now: int) -> RunRow:
@@ -102,6 +105,14 @@ def next_of(ended: RunRow | None, message: InboxRow) -> InboxRow | None:
         None if ended is None or message.kind not in ("signal", "cancel", "pause", "resume") else follower(ended)
     )
     return None if following is None else replace(message, run=following)
+
+
+def reason_of(cancel: InboxRow) -> str:
+    """Why a run is cancelled. Its end does not wait for a text that a damaged store has lost."""
+    try:
+        return (decode(cancel.body) if cancel.body else None) or CANCELLED
+    except NotReadable as error:
+        return f"{CANCELLED}; {error}"
 
 
 def refusal(run: str, row: RunRow | None) -> WorkflowError:

@@ -92,7 +92,8 @@ def backfill(
     """
     row, now = _row(store, id), store.now()
     if not since <= until:
-        raise BadBackfill(id, f"the begin {since!r} must not be after the end {until!r}")
+        begin, end = iso(round(since * SECOND)), iso(round(until * SECOND))
+        raise BadBackfill(id, f"the begin {begin} must not be after the end {end}")
     if round(until * SECOND) > now:
         raise BadBackfill(id, f"the end must not lie ahead: it is {iso(now)} now")
     found = between(schedule_of(row).timing, round(since * SECOND) - 1, round(until * SECOND))

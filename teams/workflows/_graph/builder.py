@@ -511,6 +511,11 @@ def _each(path: str, key: str, value: object, faults: list[SpecFault]) -> Expres
             SpecFault(path, f"{key}: a list here has strings and numbers; give others in input, got {value!r}")
         )
         return None
+    if value is not None and not isinstance(value, str):
+        faults.append(
+            SpecFault(path, f'{key}: must be a list, or a reference to one such as "$split.items", got {value!r}')
+        )
+        return None
     found = _condition(path, key, value, faults)
     if isinstance(found, Listed) and not all(isinstance(each, Fixed) for each in found.items):
         faults.append(SpecFault(path, f"{key}: a list here has strings and numbers, got {value!r}"))
@@ -577,6 +582,9 @@ def _metadata(path: str, value: object, faults: list[SpecFault]) -> Mapping[str,
         faults.append(SpecFault(path, f"metadata: must be JSON: {error}"))
         return {}
     faults += _not_a_number(path, "metadata", plain)
+    safe = plain.get("parallel_safe", True)
+    if not isinstance(safe, bool):
+        faults.append(SpecFault(path, f"parallel_safe: must be true or false, got {safe!r}"))
     duration = plain.get("estimated_duration")
     if isinstance(duration, list):
         faults += _three_points(path, duration)

@@ -8,12 +8,14 @@ make the forecast later, as they make the run.
 from __future__ import annotations
 
 import random
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 
 from teams._journal.rows import LONGEST, JournalEntry
 from teams.workflows._graph.graph import Graph
 from teams.workflows._graph.node import AskPerson, InTeam, Node, Sleep, WaitForSignal, expected_seconds
+from teams.workflows._quality.domain import is_of_quality
+from teams.workflows._run.names import step_of
 
 LOW, HIGH = 0.5, 2.0
 """A step takes between half and twice the duration that was declared for it; most often that one."""
@@ -50,6 +52,33 @@ def ended_steps(graph: Graph, entries: Collection[JournalEntry]) -> frozenset[st
         or (id in written and not has_parts(node))
         or any(each in touched for each in graph.needed_by(id))
     )
+
+
+def counted(entries: Iterable[JournalEntry], *, parts: bool = False) -> tuple[int, int]:
+    """How many steps have ended, and how many have failed, by what was written last of each.
+
+    The items, iterations, attempts and inner steps of a step of the workflow are one step; a step that was undone is
+    none. With `parts` each of them counts.
+    """
+    steps: dict[str, dict[str, str]] = {}
+    for entry in entries:
+        inner = entry.step.rpartition("/")[2]
+        if inner == "pause" or is_of_quality(entry.step):
+            continue
+        id = entry.step if parts else step_of(entry.step)
+        if inner == "undo":
+            if entry.kind == "done":
+                steps.pop(entry.step.removesuffix("/undo") if parts else id, None)
+        elif entry.kind in ENDINGS:
+            steps.setdefault(id, {})[entry.step] = "ended"
+        elif entry.kind in ("began", "asked", "failed"):
+            steps.setdefault(id, {})[entry.step] = entry.kind
+    states = [each.get(id) or min(each.values(), key=_WORST.index) for id, each in steps.items()]
+    return states.count("ended"), states.count("failed")
+
+
+_WORST = ("failed", "began", "asked", "ended")
+"""What is so of a step whose entries are those of its parts."""
 
 
 def has_parts(node: Node) -> bool:

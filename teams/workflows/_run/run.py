@@ -28,6 +28,7 @@ from teams.workflows._graph.workflow import Workflow
 from teams.workflows._run.continuing import ContinueAsNew
 from teams.workflows._run.deadline import Deadline, Looks
 from teams.workflows._run.keeper import DurableKeeper
+from teams.workflows._run.names import unkeyed
 from teams.workflows._run.past import Undoable
 from teams.workflows._run.values import written
 from teams.workflows.errors import AgentMissing, Blocked, RunTimeout, UndoFailed
@@ -262,7 +263,8 @@ def failure(error: BaseException) -> bytes:
         text = error.reason
     elif isinstance(error, RunFailed) and step is not None:
         what = cause.describe() if isinstance(cause, RecordedError) else described(cause, TEXT)
-        text = f"step {step} failed: {what}"
+        step, attempt = unkeyed(step)
+        text = f"step {step} failed{'' if attempt == 1 else f' in attempt {attempt}'}: {what}"
     else:
         text = str(error)
     return encode({"type": type(error).__name__, "text": text, "step": step, "cause": decode(recorded(cause))})

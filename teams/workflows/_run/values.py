@@ -5,6 +5,7 @@ what a store holds.
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import lru_cache
 from typing import Any
@@ -60,7 +61,11 @@ def adapter(returns: Any) -> TypeAdapter[Any] | None:
 
 def write(value: object, returns: Any = None, limit: int = LIMIT) -> bytes:
     """A value as JSON, of at most so many bytes. Raises NotStorable, PayloadTooLarge."""
-    return encode(_said(value, "$"), limit=limit) if returns is None else encode(value, _adapter(returns), limit=limit)
+    if returns is not None:
+        return encode(value, _adapter(returns), limit=limit)
+    with contextlib.suppress(RecursionError):  # it contains itself, or is far too deep: `encode` says where
+        value = _said(value, "$")
+    return encode(value, limit=limit)
 
 
 def read(data: bytes | None, returns: Any = None) -> Any:

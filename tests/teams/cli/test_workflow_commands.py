@@ -624,3 +624,10 @@ def test_edit_of_a_run_that_an_engine_has_awake_waits_for_it(letitcrash: Letitcr
         assert said.code == 0
         assert "is told of the changes" in said.err
         assert [each.kind for each in engine.inbox(run)] == ["edit"]
+
+
+def test_a_name_too_long_for_a_file_is_no_fault_of_the_output(letitcrash: Letitcrash) -> None:
+    said = letitcrash("list", "--store", f"sqlite:///{'a' * 300}")
+    assert (said.code, "there is no such file" in said.err) == (4, True)
+    said = letitcrash("check", f"{'a' * 300}.toml")
+    assert (said.code, "output" in said.err) == (2, False)

@@ -110,3 +110,19 @@ def test_a_store_that_cannot_be_opened_exits_with_4() -> None:
     result = said("list", "--store", "redis://nowhere")
     assert result.exit_code == 4
     assert "not an address of a store" in result.stderr
+
+
+@pytest.mark.parametrize("args", [("list",), ("pause", "nightly"), ("trigger", "nightly")], ids=" ".join)
+def test_a_store_that_is_not_there_is_refused_and_not_made(args: tuple[str, ...], tmp_path: Path) -> None:
+    path = tmp_path / "other.db"
+    result = said(*args, "--store", f"sqlite:///{path}")
+    assert (result.exit_code, result.stdout) == (4, "")
+    assert "there is no such file" in result.stderr
+    assert not path.exists()
+
+
+@pytest.mark.usefixtures("store")
+def test_the_times_of_a_backfill_that_is_refused_are_told_as_times() -> None:
+    result = said("backfill", "nightly", "--from", "2023-11-10T00:00:00Z", "--to", "2023-11-09T00:00:00Z")
+    assert result.exit_code == 2
+    assert "the begin 2023-11-10T00:00:00Z must not be after the end 2023-11-09T00:00:00Z" in result.stderr

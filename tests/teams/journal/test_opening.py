@@ -301,6 +301,18 @@ def test_an_sqlite_store_needs_a_file(url: str) -> None:
     assert refused(url) == "an SQLite store needs a file: sqlite:///runs.db. A store in memory is memory:"
 
 
+@pytest.mark.parametrize("option", ["timeout=abc", "b=c", "uri=true&mode=ro"])
+def test_an_address_of_sqlite_takes_no_options(tmp_path: Path, option: str) -> None:
+    assert "an SQLite address takes no options" in refused(f"sqlite:///{tmp_path / 'runs.db'}?{option}")
+    assert not [*tmp_path.iterdir()]
+
+
+def test_no_part_of_a_password_with_an_at_is_shown() -> None:
+    with pytest.raises(StoreRefused) as caught:
+        open_store("postgresql://ann:sec@ret@host/db")
+    assert str(caught.value) == "store postgresql://ann:***@host/db: it has two @. Write one in a password as %40"
+
+
 @pytest.mark.parametrize("url", ["", "runs.db", "mysql://root@host/db", "memory://", "redis:"])
 def test_an_address_of_nothing_that_is_known_is_refused(url: str) -> None:
     assert refused(url).startswith("not an address of a store. Use memory:, sqlite:///runs.db or postgresql://")

@@ -118,6 +118,17 @@ def test_runs_wait_while_the_store_is_away_and_go_on_then(fault: Any) -> None:
         assert set(ledger.begun.values()) == {1}
 
 
+def test_an_engine_without_work_tells_that_the_store_is_away() -> None:
+    with played(a, workflow("flow", do("a", "a")), faults=(StoreGone(at=2.5, seconds=8.0),)) as scene:
+        told: list[object] = []
+        scene.sim.runtime.events.subscribe(told.append, StoreLost, StoreBack)
+        scene.sim.advance(9.0)
+        assert [type(each) for each in told] == [StoreLost]
+        scene.sim.advance(9.0)
+        assert [type(each) for each in told] == [StoreLost, StoreBack]
+        assert scene.result("flow", []) == ["a"]
+
+
 def test_a_start_is_not_acknowledged_while_the_store_is_away() -> None:
     with played(a, workflow("flow", do("a", "a")), faults=(StoreGone(at=1.0, seconds=10.0),)) as scene:
         scene.sim.advance(2.0)

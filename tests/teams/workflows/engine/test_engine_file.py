@@ -169,6 +169,32 @@ def test_a_workflow_with_faults_hides_no_fault_of_another() -> None:
     assert [each.path for each in caught.value.faults] == ["one/a", "engine/two/a"]
 
 
+def test_another_fault_of_a_workflow_hides_no_name_that_is_not_there() -> None:
+    with pytest.raises(SpecError) as caught:
+        engine_from(
+            {
+                "workflow": "w",
+                "steps": [
+                    {"id": "a", "agent": "worker", "retrry": 3},
+                    {"id": "b", "agent": "wroker", "undo": "nobody"},
+                    {"id": "c", "team": "grup", "workflow": [{"role": "inner", "action": "x"}]},
+                    {"id": "d", "workflow": "w2"},
+                    {"id": "e", "workflow": "two"},
+                    {"id": "f", "run": f"{HERE}:work", "undo": f"{HERE}:work"},
+                ],
+                "workflows": [{"name": "two", "steps": [{"id": "a", "agent": "worker"}]}],
+                "agents": {"worker": f"{HERE}:work"},
+            }
+        )
+    assert [(each.path, each.message[:24]) for each in caught.value.faults] == [
+        ("w/a", "retrry: unknown key; did"),
+        ("engine/w/b", "no member or role 'wroke"),
+        ("engine/w/b", "no member or role 'nobod"),
+        ("engine/w/c", "team: no team 'grup'; th"),
+        ("engine/w/d", "workflow: no workflow 'w"),
+    ]
+
+
 def test_a_member_with_a_fault_is_not_missed_by_the_workflows() -> None:
     with pytest.raises(SpecError) as caught:
         engine_from({"workflow": "w", "steps": STEPS, "agents": {"worker": "no_such_module:work"}})

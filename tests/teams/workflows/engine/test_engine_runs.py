@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+from collections.abc import Callable
 from functools import partial
 from typing import Any
 
@@ -31,6 +32,7 @@ from teams.workflows import (
     delay,
     do,
     engine,
+    nested,
     wait,
     workflow,
 )
@@ -166,6 +168,17 @@ def test_a_failed_run_is_tried_again_from_a_step(land: Played) -> None:
         assert {name: count for (name, _), count in ledger.finished.items()} == {"first": 1, "second": 2}
 
 
+def test_the_step_of_a_failure_is_that_of_the_workflow_in_whatever_attempt(land: Played) -> None:
+    worker, _ = flaky("w", 3)
+    with land(worker, workflow("flow", do("w", "w", retry=2))) as scene:
+        run = scene.start("flow", 5)
+        with pytest.raises(RunFailure, match="step w failed in attempt 3: ValueError: failure 3") as caught:
+            run.get(timeout=100)
+        assert caught.value.step == "w"
+        run.retry(step=caught.value.step).get()
+        assert run.get(timeout=100) == "done"
+
+
 def test_a_cancelled_run_can_be_tried_again(land: Played) -> None:
     with land(a, adds("slow", 10.0), workflow("flow", do("a", "a"), do("slow", "slow"))) as scene:
         run = scene.start("flow", [])
@@ -224,6 +237,29 @@ def test_a_status_tells_how_far_a_run_is(land: Played) -> None:
         assert (status.ended_at or 0) - (status.started_at or 0) == pytest.approx(4.0)
 
 
+def test_items_attempts_and_undoing_are_no_steps_of_their_own(land: Played) -> None:
+    inner = workflow("inner", do("a", "a"), do("b", "b"))
+    again, _ = flaky("again", 2)
+    ledger: list[str] = []
+    flow = workflow(
+        "flow",
+        do("each", "a", each="$input", input=["$item"]),
+        nested("nested", inner),
+        do("again", "again", retry=2),
+        do("twice", "a", max_iterations=2, until="$self == []", input=["x"], on_failure="skip"),
+    )
+    undone = workflow("undone", *undoing(ledger, "first"), do("last", "bad", retry=1, on_failure="undo"))
+    with land(a, b, again, bad, flow, undone) as scene:
+        run = scene.start("flow", [1, 2, 3])
+        run.get(timeout=100)
+        status = run.status().get()
+        assert (status.done, status.failed, status.total, status.percentage) == (4, 0, 4, 100.0)
+        run = scene.start("undone", 1)
+        failure(lambda: run.get(timeout=100))
+        status = run.status().get()
+        assert (status.done, status.failed, status.total) == (0, 1, 2)
+
+
 def test_runs_are_listed_newest_first_by_state_and_workflow(land: Played) -> None:
     with land(a, bad, workflow("one", do("a", "a")), workflow("two", do("x", "bad"))) as scene:
         ids = []
@@ -258,6 +294,40 @@ def test_a_value_that_json_cannot_say_is_refused(value: object, land: Played) ->
         run = scene.start("other")
         with pytest.raises(NotStorable):
             run.signal("go", value).get()
+
+
+def endless() -> list[object]:
+    """It contains itself."""
+    found: list[object] = []
+    found.append(found)
+    return found
+
+
+def deep() -> object:
+    """It has more levels than Python has calls."""
+    found: object = 1
+    for _ in range(100_000):
+        found = [found]
+    return found
+
+
+@pytest.mark.parametrize("made", [endless, deep])
+def test_a_result_without_end_fails_its_step_and_is_not_tried_again(made: Callable[[], object], land: Played) -> None:
+    calls: list[object] = []
+
+    async def work(value: object) -> object:
+        calls.append(value)
+        return made()
+
+    strict = workflow("strict", do("loop", "worker", retry=2))
+    lax = workflow("lax", do("loop", "worker", on_failure="skip"), output="$input")
+    with land(member("worker", work), strict, lax) as scene:
+        error = failure(lambda: scene.result("strict", 1))
+        assert "NotStorable" in str(error)
+        assert calls == [1]
+        assert scene.result("lax", 2) == 2
+        with pytest.raises(NotStorable):
+            scene.eng.start_workflow("lax", made()).get()
 
 
 def test_a_result_that_is_too_large_fails_its_step_and_is_not_tried_again(land: Played) -> None:

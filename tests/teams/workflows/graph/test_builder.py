@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import inspect
 import json
 import math
@@ -81,6 +82,10 @@ class Open(BaseModel, extra="allow"):
 
 def work(value: object) -> object:
     return value
+
+
+def both(first: object, value: object) -> object:
+    return [first, value]
 
 
 def faults(make: Callable[[], object]) -> list[str]:
@@ -619,8 +624,8 @@ DIFFERENT: list[Node] = [
     do("a", can("x")),
     do("a", pool("x", "random")),
     do("a", work),
-    do("a", partial(work, 1)),
-    do("a", partial(work, 2)),
+    do("a", partial(both, 1)),
+    do("a", partial(both, 2)),
     do("a", sequential("x")),
     do("a", sequential("y")),
     do("a", parallel({"p": "x"})),
@@ -783,3 +788,23 @@ def test_a_default_that_is_not_a_text_is_a_fault_beside_options(default: Any) ->
     """Guards the hint: the nearest of the options was looked for of any value."""
     with pytest.raises(SpecError, match="default: must be a printable string"):
         ask("a", "Go on?", options=["yes", "no"], default=default)
+
+
+def test_a_function_that_does_not_take_the_value_of_its_step_is_refused() -> None:
+    def nothing() -> int:
+        return 1
+
+    def two(value: object, more: object) -> object:
+        return value
+
+    @functools.wraps(two)
+    def around(value: object) -> object:
+        return two(value, 1)
+
+    with pytest.raises(SpecError) as caught:
+        workflow("w", do("a", nothing), do("b", around), do("c", len), do("d", lambda value, more=1: value))
+    (fault,) = caught.value.faults
+    assert fault.path == "step 'a'"
+    assert "is called with the value of its step and nothing else: too many positional arguments" in fault.message
+    with pytest.raises(SpecError, match="missing a required argument: 'more'"):
+        do("a", two)
