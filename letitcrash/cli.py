@@ -4,6 +4,7 @@ It looks whether the packages are ours before it imports them, and then hands ov
 them, so that it can say what is wrong with them.
 """
 
+import os
 import signal
 import sys
 from collections.abc import Callable
@@ -18,6 +19,7 @@ __all__ = ["main"]
 
 _INTERRUPTED = 128 + signal.SIGINT
 _REFUSED = 2
+_CLOSED = 128 + signal.SIGPIPE
 
 
 def main() -> None:
@@ -38,11 +40,19 @@ def main() -> None:
 def doctor() -> None:
     """Says what is installed, what is missing, and what stands in front of the packages.
 
-    Exits with 1 when something is wrong, 0 otherwise.
+    Exits with 1 when something is wrong, 141 when the reader of the output has closed it, 0 otherwise.
     """
     from letitcrash._doctor import report
+    from letitcrash._packages import NAME
 
-    healthy = report(sys.stdout.write)
+    try:
+        healthy = report(sys.stdout.write)
+        sys.stdout.flush()
+    except OSError as error:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # what waits to be written goes nowhere
+        if isinstance(error, BrokenPipeError):
+            sys.exit(_CLOSED)
+        sys.exit(f"{NAME}: the output cannot be written: {error.strerror}")
     sys.exit(0 if healthy else 1)
 
 
