@@ -20,11 +20,12 @@ __all__ = ["main"]
 _INTERRUPTED = 128 + signal.SIGINT
 _FAILED = 1
 _REFUSED = 2
+_CLOSED = 128 + signal.SIGPIPE
 
 
 def main() -> None:
     """Runs the command. Exits with its code; with 2 if a package is not ours or an extra is missing, with 130 after a
-    Ctrl-C, and with 1 if the output cannot be written.
+    Ctrl-C, with 141 if the reader of the output has closed it, and with 1 if it cannot be written.
     """
     from letitcrash._packages import NAME
 
@@ -37,6 +38,8 @@ def main() -> None:
         if error.filename is not None:
             raise
         _discard_output()
+        if isinstance(error, BrokenPipeError):
+            sys.exit(_CLOSED)
         sys.stderr.write(f"{NAME}: the output cannot be written: {error.strerror or error}\n")
         sys.exit(_FAILED)
 
@@ -44,7 +47,7 @@ def main() -> None:
 def doctor() -> None:
     """Says what is installed, what is missing, and what stands in front of the packages.
 
-    Exits with 1 when something is wrong, 0 otherwise.
+    Exits with 1 when something is wrong, 141 when the reader of the output has closed it, 0 otherwise.
     """
     from letitcrash._doctor import report
 

@@ -67,7 +67,9 @@ class LifeEvent(IntEnum):
     EXIT = auto()
     """It ends itself, for a reason of its own (`Actor.exit`)."""
     CRASH = auto()
-    """A handler, task or callback of it has raised, or a linked actor has ended abnormally."""
+    """A handler or task of it has raised, a callback of it on the event loop has exited, or a linked actor has ended
+    abnormally.
+    """
     KILL = auto()
     """It is killed."""
     HALTED = auto()

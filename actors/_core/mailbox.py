@@ -25,7 +25,8 @@ from actors._core.envelope import Envelope
 from actors._core.future import Future, Parking, refuse_on_loop
 from actors._core.messages import Timed
 from actors._core.options import option_model, takes_options
-from actors.errors import InvalidPriority, MailboxFull
+from actors._core.waits import Link
+from actors.errors import DeadlockError, InvalidPriority, MailboxFull
 
 OverflowPolicy = Literal["reject", "drop_oldest", "drop_newest", "block"]
 
@@ -230,6 +231,7 @@ class BoundedQueue:
         path: str,
         drop: Callable[[Envelope], None],
         park: Parking,
+        owner: Link | None = None,
     ) -> None:
         assert spec.capacity is not None
         self._capacity = spec.capacity
@@ -238,6 +240,8 @@ class BoundedQueue:
         self._path = path
         self._drop = drop
         self._park = park
+        self._owner = owner
+        """The actor that makes room by handling a message."""
         self._lock = threading.Lock()
         self._outside: deque[tuple[Future[None], Envelope, float | None]] = deque()
         """The senders that wait for room, with their messages, in the order in which they came."""
@@ -309,8 +313,11 @@ class BoundedQueue:
                 case "block":
                     refuse_on_loop(f"tell() to the full mailbox of {self._path}", "`await ref.send(message)`")
                     entered = self._wait_outside(envelope, rank)
-                    self._park(entered, None)
-                    entered.get()
+                    try:
+                        entered.get()
+                    except DeadlockError:
+                        self._give_up(entered, envelope, rank)
+                        raise
                     return
 
     async def admit(self, envelope: Envelope) -> None:
@@ -321,14 +328,18 @@ class BoundedQueue:
         entered = self._wait_outside(envelope, rank)
         try:
             await entered
-        except asyncio.CancelledError:
-            with self._lock, contextlib.suppress(ValueError):  # it is in already
-                self._outside.remove((entered, envelope, rank))
+        except (asyncio.CancelledError, DeadlockError):
+            self._give_up(entered, envelope, rank)
             raise
+
+    def _give_up(self, entered: Future[None], envelope: Envelope, rank: float | None) -> None:
+        """The sender does not wait any more."""
+        with self._lock, contextlib.suppress(ValueError):  # it is in already
+            self._outside.remove((entered, envelope, rank))
 
     def _wait_outside(self, envelope: Envelope, rank: float | None) -> Future[None]:
         """A future that settles when the message has been let in."""
-        entered: Future[None] = Future(self._park)
+        entered: Future[None] = Future(self._park, self._owner)
         with self._lock:
             self._outside.append((entered, envelope, rank))
             let_in = self._let_in()
@@ -427,12 +438,15 @@ def make_queue(
     drop: Callable[[Envelope], None],
     park: Parking,
     inner: Callable[[PriorityFunction | None], Queue] | None = None,
+    owner: Link | None = None,
 ) -> Queue:
-    """The queue that `spec` asks for; None: no bound. An observer makes the `inner` one, which orders the messages."""
+    """The queue that `spec` asks for; None: no bound. An observer makes the `inner` one, which orders the messages.
+    `owner` makes room for a handler that waits: it is the actor whose mailbox this is.
+    """
     priority = None if spec is None else spec.priority
     make = inner or partial(_make_inner, path)
     queue = make(priority)
-    return queue if spec is None or spec.capacity is None else BoundedQueue(spec, queue, path, drop, park)
+    return queue if spec is None or spec.capacity is None else BoundedQueue(spec, queue, path, drop, park, owner)
 
 
 def put_now(queue: Queue, envelope: Envelope) -> list[Envelope]:

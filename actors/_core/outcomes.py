@@ -137,7 +137,7 @@ def make_mailbox(cell: Cell) -> Queue:
     """The mailbox of a cell that has an observer, or wants more than first come, first served."""
     runtime = cell.runtime
     inner = None if runtime.observer is None else partial(runtime.observer.queue, cell)
-    return make_queue(cell.props.mailbox, cell.path, partial(overflow, cell), runtime.park, inner)
+    return make_queue(cell.props.mailbox, cell.path, partial(overflow, cell), runtime.park, inner, cell)
 
 
 def overflow(cell: Cell, envelope: Envelope) -> None:

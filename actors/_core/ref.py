@@ -70,6 +70,7 @@ class ActorRef(pykka.ActorRef[A]):
             ActorDeadError: the actor has terminated; the message is in `undelivered`
             MailboxFull: a bounded mailbox refused it; the message is in `undelivered`
             BlockingCallError: the mailbox is full, its policy is `block`, and this thread runs an event loop
+            DeadlockError: the same, and the actor waits, directly or not, for the actor that calls, or is that itself
         """
         cell = self._cell
         if cell.closed:
@@ -94,7 +95,10 @@ class ActorRef(pykka.ActorRef[A]):
             cell.wake()
 
     async def send(self, message: object, *, correlation_id: str | None = None) -> None:
-        """Like `tell`, but waits for room in a bounded mailbox whose policy is `block`. On any event loop."""
+        """Like `tell`, but waits for room in a bounded mailbox whose policy is `block`. On any event loop.
+
+        Raises `DeadlockError` where the actor waits, directly or not, for the actor that calls, or is that itself.
+        """
         cell = self._cell
         queue = cell.queue
         if cell.closed or not isinstance(queue, BoundedQueue) or not queue.blocks:

@@ -57,6 +57,10 @@ def update_faults(supervisor: SupervisorSpec, path: str, given: Sequence[object]
     if wrong := [type(each).__name__ for each in given if not isinstance(each, ChildSpec | SupervisorSpec)]:
         return [SpecFault(path, f"update_specs takes specs, got {kind}") for kind in wrong]
     faults = [fault for spec in specs if (fault := child_fault(supervisor, path, spec)) is not None]
+    if len(specs) == 1 and _is_of_itself(supervisor, specs[0]):
+        faults.append(
+            SpecFault(path, f"update_specs takes the specs of its children, got the spec of itself. {_INSTEAD}")
+        )
     if supervisor.is_dynamic:
         if len(specs) != 1:
             faults.append(SpecFault(path, f"a dynamic supervisor has one template, got {len(specs)} specs"))
@@ -64,6 +68,15 @@ def update_faults(supervisor: SupervisorSpec, path: str, given: Sequence[object]
     counts = Counter(spec.id for spec in specs)
     faults += [SpecFault(f"{path}/{id}", f"id: {n} specs have it") for id, n in counts.items() if n > 1]
     return faults
+
+
+_INSTEAD = "Write update_specs(*spec.children); update_settings() changes its own settings"
+
+
+def _is_of_itself(supervisor: SupervisorSpec, given: Spec) -> bool:
+    """Whether this is the spec of the supervisor itself, which would begin its whole tree again as a child."""
+    known = any(child.id == given.id for child in supervisor.children)
+    return isinstance(given, SupervisorSpec) and given.id == supervisor.id and not known
 
 
 def child_fault(supervisor: SupervisorSpec, path: str, spec: Spec) -> SpecFault | None:

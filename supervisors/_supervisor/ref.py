@@ -331,10 +331,10 @@ class SupervisorRef(ActorRef[Any]):
         return self._ask(GetChildSpec(id)) if stranger is None else stranger
 
     def update_specs(self, *specs: Spec) -> Future[Reconciliation]:
-        """Replaces the specs of the running supervisor: stops, starts, restarts and adopts the children that differ,
-        and returns their ids. An adopted policy is in force at once, except the bounds of a mailbox: a child keeps its
-        queue with the old bounds. A supervisor below adopts changed settings; it is restarted for another name, class,
-        kind, number of partitions, or other children.
+        """Replaces the specs of the children of the running supervisor, all of them: stops, starts, restarts and adopts
+        those that differ, and returns their ids. An adopted policy is in force at once, except the bounds of a mailbox:
+        a child keeps its queue with the old bounds. A supervisor below adopts changed settings; it is restarted for
+        another name, class, kind, number of partitions, or other children.
         """
         branch, actor = self._branch_of_caller(), self._cell.actor
         stops = False

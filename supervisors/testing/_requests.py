@@ -59,7 +59,10 @@ def heard(model: SupervisorModel, number: int, request: object) -> None:
 
 
 def _fits(model: SupervisorModel, specs: Sequence[Spec]) -> bool:
-    """Whether the specs have ids of their own, or are the one template."""
+    """Whether the specs have ids of their own, or are the one template, and are not the spec of the supervisor."""
+    own = model.spec
+    if [spec.id for spec in specs if isinstance(spec, SupervisorSpec)] == [own.id] and len(specs) == 1:
+        return own.id in {child.id for child in own.children}
     return len({spec.id for spec in specs}) == len(specs) if model.ordered else len(specs) == 1
 
 

@@ -217,14 +217,23 @@ def _send(pid: int, number: signal.Signals) -> None:
     typer.echo(f"{NAME}: sent {number.name} to process {pid}", err=True)
 
 
+class _Console(Console):
+    """Rich exits with 1 where the reader has closed the output."""
+
+    def on_broken_pipe(self) -> None:
+        raise BrokenPipeError
+
+
 def _print(lines: Iterable[Text]) -> None:
-    console = Console(highlight=False, markup=False, emoji=False)
+    console = _Console(highlight=False, markup=False, emoji=False)
     try:
         for line in lines:
             console.print(line, soft_wrap=True)
         flush()
-    except OSError as error:  # of a closed pipe rich has taken care
+    except OSError as error:
         discard(sys.stdout)
+        if isinstance(error, BrokenPipeError):
+            raise typer.Exit(128 + signal.SIGPIPE) from None
         typer.echo(f"{NAME}: {unwritable(error)}", err=True)
         raise typer.Exit(FAILED) from None
 

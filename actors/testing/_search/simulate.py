@@ -171,7 +171,8 @@ def _signature(test: Callable[..., object], planned: bool, given: Mapping[str, o
     refuse_foreign(test)
     signature = inspect.signature(test)
     if "sim" not in signature.parameters:
-        raise WrongUse(f"{test.__qualname__} has to take `sim`, the simulation: def {test.__name__}(sim, plan)")
+        takes = "sim, plan" if planned else "sim"
+        raise WrongUse(f"{test.__qualname__} has to take `sim`, the simulation: def {test.__name__}({takes})")
     if "plan" in signature.parameters and not planned:
         raise WrongUse(f"{test.__qualname__} takes a plan: @simulate(plan=faults.plans(...))")
     missing = [name for name in given if name not in signature.parameters]

@@ -12,6 +12,7 @@ import threading
 from _thread import get_ident
 from collections import deque
 from collections.abc import Callable
+from time import monotonic
 from types import FrameType, TracebackType
 from typing import Any, Literal
 
@@ -27,7 +28,8 @@ class SimLock:
     """`threading.Lock`. Waiters get it in the order they came.
 
     With `yields`, a simulated thread may be overtaken right before it takes the lock: that is where the races of real
-    threads are. A lock that a library keeps for longer than the simulation is a real one afterwards.
+    threads are. A lock that a library keeps for longer than the simulation is a real one afterwards. Other threads of
+    the machine have a real one from the start: they exclude each other, and nothing of the simulation.
     """
 
     __slots__ = ("_after", "_held", "_holder", "_strands", "_waiters", "_yields")
@@ -40,14 +42,14 @@ class SimLock:
         """The simulated thread that took it; None: code on the loop, or the test."""
         self._waiters: deque[Sleeper] = deque()
         self._after: Any = None
-        """The real lock, once the simulation is over."""
+        """The real lock, once the simulation is over, and for other threads of the machine."""
 
     def acquire(self, blocking: bool = True, timeout: float = -1) -> bool:
+        if self._strands.is_elsewhere:
+            return self._acquire_real(blocking, timeout)
         if self._strands.closing:
             if self._strands.current is None:
-                with _GUARD:
-                    self._after = self._after or _REAL_LOCK()
-                return bool(self._after.acquire(blocking, timeout))
+                return self._acquire_real(blocking, timeout)
             if self._held and blocking:
                 raise GreenletExit  # this thread is being ended: nothing would wake it
         elif self._yields:
@@ -66,6 +68,11 @@ class SimLock:
         self._waiters.remove(sleeper)
         return False
 
+    def _acquire_real(self, blocking: bool, timeout: float) -> bool:
+        with _GUARD:
+            self._after = self._after or _REAL_LOCK()
+        return bool(self._after.acquire(blocking, timeout))
+
     def _holder_runs_ahead(self) -> bool:
         """Whether the lock is free once the thread that holds it has gone on. Code on the loop may meet a thread that
         was overtaken between two locks: a real loop would wait for an instant.
@@ -76,7 +83,7 @@ class SimLock:
         return not self._held
 
     def release(self) -> None:
-        if not self._held:
+        if not self._held or self._strands.is_elsewhere:
             if self._after is not None:
                 self._after.release()
                 return
@@ -105,7 +112,7 @@ class SimLock:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        if self._waiters or not self._held:
+        if self._waiters or not self._held or self._strands.is_elsewhere:
             self.release()
         else:
             self._held = False
@@ -121,7 +128,8 @@ class SimRLock:
         self._count = 0
 
     def _me(self) -> object:
-        return self._strands.current or (get_ident() if self._strands.closing else self._strands)
+        strands = self._strands
+        return strands.mine or (get_ident() if strands.closing or strands.is_elsewhere else strands)
 
     def acquire(self, blocking: bool = True, timeout: float = -1) -> bool:
         me = self._me()
@@ -186,17 +194,22 @@ def outlives(maker: FrameType) -> bool:
 
 
 def blocking_patches(strands: Strands, now: Callable[[], float]) -> list[tuple[Any, str, object]]:
-    """The replacements in the standard library while a simulation runs: module, name, replacement."""
-    real, real_rlock = threading.Lock, threading.RLock
+    """The replacements in the standard library while a simulation runs: module, name, replacement. Other threads of the
+    machine get from each what it replaces.
+    """
+    real, real_rlock, real_time = threading.Lock, threading.RLock, monotonic
 
     def make_lock() -> Any:
-        return real() if outlives(sys._getframe(1)) else SimLock(strands, yields=True)
+        return real() if strands.is_elsewhere or outlives(sys._getframe(1)) else SimLock(strands, yields=True)
 
-    def make_waiter() -> SimLock:
-        return SimLock(strands, yields=False)
+    def make_waiter() -> Any:
+        return real() if strands.is_elsewhere else SimLock(strands, yields=False)
 
     def make_rlock() -> Any:
-        return real_rlock() if outlives(sys._getframe(1)) else SimRLock(strands)
+        return real_rlock() if strands.is_elsewhere or outlives(sys._getframe(1)) else SimRLock(strands)
+
+    def time() -> float:
+        return real_time() if strands.is_elsewhere else now()
 
     python_queue = getattr(queue, "_PySimpleQueue", None)
     if python_queue is None:
@@ -205,7 +218,7 @@ def blocking_patches(strands: Strands, now: Callable[[], float]) -> list[tuple[A
         (threading, "Lock", make_lock),
         (threading, "_allocate_lock", make_waiter),
         (threading, "RLock", make_rlock),
-        (threading, "_time", now),
-        (queue, "time", now),
+        (threading, "_time", time),
+        (queue, "time", time),
         (queue, "SimpleQueue", python_queue),
     ]

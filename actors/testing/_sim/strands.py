@@ -124,6 +124,11 @@ class Strands:
         return self.current if self.current is not None and get_ident() == self._home else None
 
     @property
+    def is_elsewhere(self) -> bool:
+        """Whether another thread of the machine asks, which is none of the simulation's."""
+        return get_ident() != self._home
+
+    @property
     def is_on_loop(self) -> bool:
         """Whether code on the loop itself asks, which may not block."""
         return self.current is None and self.loop.is_running()

@@ -76,6 +76,7 @@ class Threads:
         self._runtime = runtime
         self._strands = runtime.strands
         self._started: dict[threading.Thread, Strand] = {}
+        self._real_start = threading.Thread.start
         self._real_join = threading.Thread.join
         self._real_is_alive = threading.Thread.is_alive
 
@@ -86,6 +87,9 @@ class Threads:
             RuntimeError: it was started before
             SimulationError: the test starts it, which stands outside of time
         """
+        if self._strands.is_elsewhere:
+            self._real_start(thread)
+            return
         if not thread._initialized:
             raise RuntimeError("thread.__init__() not called")
         if thread._started.is_set():
@@ -128,7 +132,9 @@ class Threads:
             SimulationError: the same in the test's own code
         """
         strand = self._started.get(thread)
-        if strand is None:
+        if self._strands.is_elsewhere:
+            self._real_join(thread, timeout)
+        elif strand is None:
             if thread.ident is not None and self._real_is_alive(thread):
                 if self._strands.loop.inside():
                     self._strands.loop.refuse(f"Thread.join() of {thread.name!r}", _FROM_BEFORE)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
+import time
 from collections.abc import Callable
 from functools import partial
 from typing import Any
@@ -13,7 +14,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from actors import ActorRef, DeadlockError
+from actors import ActorRef, DeadlockError, bounded
 from actors.testing import simulation
 from tests.actors.cast import AsyncPlayer, Player, Starter, stage
 from tests.support import in_loop
@@ -325,3 +326,64 @@ def test_any_ring_of_waits_gets_exactly_one_error_that_names_it(hosts: list[str]
         assert len(errors) == 1
         assert errors[0][1] == 0.0
         assert set(errors[0][0]) == {ref.path for ref in ring}
+
+
+# Room in a bounded mailbox: its actor makes it, by handling a message
+
+
+ONE = bounded(1, "block")
+
+
+def fills(host: str, to: Callable[[Any], ActorRef[Any]], seconds: float) -> Callable[[Any], Any]:
+    """A message whose handler, after some time, tells more than there is room for."""
+
+    async def on_loop(self: Any) -> None:
+        await asyncio.sleep(seconds)
+        for number in range(3):
+            await to(self).send(number)
+
+    def in_thread(self: Any) -> None:
+        time.sleep(seconds)  # noqa: TID251 - virtual
+        for number in range(3):
+            to(self).tell(number)
+
+    return on_loop if host == "loop" else in_thread
+
+
+@pytest.mark.parametrize("host", HOSTS)
+def test_who_waits_for_room_in_its_own_mailbox_gets_an_error(host: str) -> None:
+    """Guards its asker and its stop: it waited for ever, before its own full mailbox."""
+    with simulation() as sim:
+        ref = sim.spawn(AsyncPlayer if host == "loop" else Player, host=host, mailbox=ONE)
+        with pytest.raises(DeadlockError) as caught:
+            ref.ask(fills(host, lambda self: self.ref, 0), timeout=60)
+        assert list(caught.value.chain) == [ref.path, ref.path]
+        assert sim.now == 0
+
+
+@pytest.mark.parametrize("host", HOSTS)
+def test_a_wait_for_room_closes_a_cycle_as_one_for_an_answer_does(host: str) -> None:
+    with simulation() as sim:
+        kind: Any = AsyncPlayer if host == "loop" else Player
+        full, sender = sim.spawn(kind, host=host, mailbox=ONE), sim.spawn(kind, host=host)
+        asked = sender.ask(fills(host, lambda _: full, 1), block=False, timeout=None)
+        found: list[Any] = []
+        full.tell(waiting(host, lambda _: sender.ask("x", block=False, timeout=None), found, sim.runtime.now))
+        sim.settle()
+        with pytest.raises(DeadlockError) as caught:
+            asked.get()
+        assert list(caught.value.chain) == [sender.path, full.path, sender.path]
+        assert sim.now == 1
+
+
+@pytest.mark.parametrize("host", HOSTS)
+def test_a_wait_for_room_that_comes_is_no_error(host: str) -> None:
+    """The other one is slow, and takes its messages."""
+    with simulation() as sim:
+        slow, seen = sim.spawn(AsyncPlayer, mailbox=ONE), list[Any]()
+        slow.tell(lambda _: asyncio.sleep(5))
+        sim.spawn(AsyncPlayer if host == "loop" else Player, host=host).ask(fills(host, lambda _: slow, 1), timeout=60)
+        sim.settle()
+        slow.ask(lambda self: seen.extend(self.seen), timeout=60)
+        assert seen == [0, 1, 2]
+        assert sim.now == 5

@@ -9,6 +9,7 @@ import signal
 import sys
 import threading
 from collections.abc import Awaitable, Callable, Coroutine
+from queue import SimpleQueue
 from typing import Any
 
 import pytest
@@ -604,6 +605,23 @@ def test_a_callback_that_cannot_be_shown_ends_its_actor_and_not_the_loop(error: 
         assert isinstance(reason, Crashed)
         assert isinstance(reason.exception, error)
         assert two.ask(1, timeout=PATIENCE) == 1
+
+
+def test_what_a_callback_of_an_actor_raises_goes_to_the_handler_of_the_loop() -> None:
+    """As in every program of asyncio: only an exit is a crash."""
+    told: SimpleQueue[dict[str, Any]] = SimpleQueue()
+    error = ValueError("in a callback")
+
+    def fail() -> None:
+        raise error
+
+    with script(kill_grace=0.1) as runtime:
+        runtime.loop.set_exception_handler(lambda _, context: told.put(context))
+        ref = runtime.spawn(Player).get(timeout=PATIENCE)
+        ref.ask(lambda _: asyncio.get_running_loop().call_soon(fail), timeout=PATIENCE)
+        assert told.get(timeout=PATIENCE)["exception"] is error
+        assert ref.ask("goes on", timeout=PATIENCE) == "goes on"
+        assert ref.incarnation == 1
 
 
 class NoClass(Exception):

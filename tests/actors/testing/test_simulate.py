@@ -516,7 +516,7 @@ def with_plan(sim: Simulation, plan: FaultPlan) -> None:
     ("decorate", "says"),
     [
         (lambda: simulate(no_plan), "is called"),  # type: ignore[arg-type]
-        (lambda: simulate()(no_sim), "has to take `sim`"),
+        (lambda: simulate()(no_sim), "has to take `sim`, the simulation: def no_sim(sim)"),
         (lambda: simulate()(with_plan), "takes a plan"),
         (lambda: simulate()(asynchronous), "is async"),  # type: ignore[arg-type]
         (lambda: simulate(size=st.integers())(no_plan), "does not take size"),

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import _thread
 import asyncio
 import contextlib
+import queue
 import threading
 import time
 from collections.abc import Callable
@@ -190,6 +192,89 @@ def test_a_real_thread_beside_the_run_is_itself() -> None:
         assert sim.spawn(Waits).ask("x") == 1
     thread.join()
     assert found == [thread]
+
+
+GLOBAL = threading.Lock()
+
+
+def waits_for_an_event() -> object:
+    return threading.Event().wait(0.001)
+
+
+def waits_for_a_condition() -> object:
+    condition = threading.Condition()
+    with condition:
+        return condition.wait_for(bool, timeout=0.001)
+
+
+def waits_for_a_queue() -> object:
+    with contextlib.suppress(queue.Empty):
+        return queue.Queue[int]().get(timeout=0.001)
+    return False
+
+
+def waits_for_a_simple_queue() -> object:
+    with contextlib.suppress(queue.Empty):
+        return queue.SimpleQueue[int]().get(timeout=0.001)
+    return False
+
+
+def takes_locks() -> object:
+    with threading.Lock(), threading.RLock(), GLOBAL:
+        return GLOBAL.acquire(blocking=False)
+
+
+def uses_a_pool() -> object:
+    with ThreadPoolExecutor(1) as pool:
+        return pool.submit(bool).result()
+
+
+def runs_a_loop() -> object:
+    return asyncio.run(asyncio.sleep(0.001, False))
+
+
+REAL = [
+    waits_for_an_event,
+    waits_for_a_condition,
+    waits_for_a_queue,
+    waits_for_a_simple_queue,
+    takes_locks,
+    uses_a_pool,
+    runs_a_loop,
+]
+
+
+@pytest.mark.parametrize("work", REAL)
+def test_a_real_thread_beside_the_run_waits_for_real(work: Callable[[], object]) -> None:
+    """Guards what runs for the whole session, such as a real tree: it broke, and the simulation failed at random."""
+    asked, answered = _thread.allocate_lock(), _thread.allocate_lock()
+    asked.acquire()
+    answered.acquire()
+    found: list[object] = []
+
+    def beside() -> None:
+        asked.acquire()
+        try:
+            found.append(work())
+        except BaseException as error:  # noqa: BLE001 - told to the test
+            found.append(error)
+        answered.release()
+
+    thread = threading.Thread(target=beside)
+    thread.start()
+
+    class Waits(Counter):
+        host = "thread"
+
+        def on_receive(self, message: object) -> int:
+            asked.release()
+            answered.acquire()
+            return super().on_receive(message)
+
+    with simulation() as sim:
+        assert sim.spawn(Waits).ask("x") == 1
+    thread.join()
+    assert found == [False]
 
 
 # Threads that code of the user's starts

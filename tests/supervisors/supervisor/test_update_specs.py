@@ -176,6 +176,26 @@ async def test_rule_23_a_bad_update_changes_nothing() -> None:
 
 
 @in_loop
+async def test_rule_23_an_update_refuses_the_spec_of_the_supervisor_itself() -> None:
+    """Guards the children: all of them stopped, and the tree began again below itself, without an error."""
+    play = Play()
+    tree = supervisor("root", worker(play, "a"), supervisor("b", worker(play, "c")))
+    async with running(tree) as (_, root):
+        with pytest.raises(SpecError, match=r"root: update_specs takes the specs of its children"):
+            await root.update_specs(tree)
+        assert await states(root) == {"a": "running", "b": "running"}
+        assert await root.update_specs(*tree.children) == Reconciliation((), (), (), ())
+
+
+@in_loop
+async def test_rule_23_a_child_may_have_the_id_of_its_supervisor() -> None:
+    play = Play()
+    async with running(supervisor("root", supervisor("root", worker(play, "a")))) as (_, root):
+        done = await root.update_specs(supervisor("root", worker(play, "b")))
+        assert done.restarted == ("root",)
+
+
+@in_loop
 async def test_rule_23_the_update_answers_when_all_of_it_is_done() -> None:
     """Rule 23: not while something still starts."""
     play = Play()

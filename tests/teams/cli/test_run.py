@@ -450,14 +450,25 @@ def test_a_last_line_that_cannot_be_written_is_not_a_success(run: Run, tmp_path:
 
 
 @needs_full
-@pytest.mark.parametrize("command", ["check", "tree"])
+@pytest.mark.parametrize("command", ["check job.py", "tree job.py", "doctor"])
 def test_an_account_that_cannot_be_written_is_said_in_one_line(run: Run, tmp_path: Path, command: str) -> None:
     """Guards the commands that only print."""
     with FULL.open("w") as full:
-        program = Program(tmp_path, command, "job.py", stdout=full.fileno(), stderr=subprocess.PIPE)
+        program = Program(tmp_path, *command.split(), stdout=full.fileno(), stderr=subprocess.PIPE)
         code, errors = _errors_of(program)
     assert code == 1
     assert errors == "letitcrash: the output cannot be written: No space left on device\n"
+
+
+@pytest.mark.parametrize("command", [["check", "job.py"], ["tree", "job.py"], ["doctor"]])
+@pytest.mark.usefixtures("run")
+def test_a_command_whose_reader_has_closed_the_output_exits_with_141(tmp_path: Path, command: list[str]) -> None:
+    """As `run` does, and without a word."""
+    reads, writes = os.pipe()
+    os.close(reads)
+    program = Program(tmp_path, *command, stdout=writes, stderr=subprocess.PIPE)
+    os.close(writes)
+    assert _errors_of(program) == (128 + signal.SIGPIPE, "")
 
 
 def _errors_of(program: Program) -> tuple[int, str]:
