@@ -480,9 +480,10 @@ class Cell:
         self.reopen()
 
     def keep_trace(self, last: int) -> None:
-        """Remembers the last messages handled; 0: no longer."""
+        """Remembers the last messages handled, from the next one on; 0: no longer. From any thread."""
         self.trace = Trace(last, self.trace) if last else None
-        self.note_handlers()
+        self.noted = self.noted or last > 0  # at once: its thread may be about to take the next message
+        self.runtime.control_call(self.note_handlers)
 
     def note_handlers(self) -> None:
         """Looks again whether the end of each handler is noted."""

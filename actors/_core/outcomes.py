@@ -400,8 +400,9 @@ def record(cell: Cell, envelope: Envelope, outcome: str) -> None:
     runtime = cell.runtime
     now = runtime.now()
     seconds = now - getattr(envelope, "began", now)
-    if cell.trace is not None:
-        cell.trace.add(TraceLine(now, type_name(envelope.message), seconds, outcome, cell.incarnation))
+    trace = cell.trace  # read once: another thread may take it back
+    if trace is not None:
+        trace.add(TraceLine(now, type_name(envelope.message), seconds, outcome, cell.incarnation))
     if cell.possessions is not None and cell.possessions.idle is not None:
         cell.possessions.idle.handled(envelope.message, now)
     publish_handled(cell, envelope, outcome, now, seconds)

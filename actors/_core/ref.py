@@ -429,14 +429,17 @@ class ActorRef(pykka.ActorRef[A]):
         self._cell.order_suspension(False)
 
     def trace(self, last: int) -> None:
-        """The actor remembers the last messages it handled, at most `last` of them; 0: none any more."""
-        self._cell.runtime.control_call(self._cell.keep_trace, last)
+        """The actor remembers the last messages it handled, at most `last` of them; 0: none any more. From any thread.
+        Those that are sent after this call are among them.
+        """
+        self._cell.keep_trace(last)
 
     def last_messages(self) -> list[TraceLine]:
         """The last messages handled since `trace` was called, oldest first. A message that was answered is among them
         by the time its asker hears the answer; one that an actor in a process has answered, a moment later.
         """
-        return [] if self._cell.trace is None else self._cell.trace.lines()
+        trace = self._cell.trace  # read once: another thread may take it back
+        return [] if trace is None else trace.lines()
 
     # pykka's other names
 

@@ -58,6 +58,9 @@ class TellingPeer(Protocol):
     def cell_for(self, key: RefKey) -> Cell:
         """The cell of an actor."""
 
+    def hear_ends(self) -> None:
+        """What the frame names is here: those of it that have terminated are known as such before a handler sees it."""
+
     def reason_of(self, what: str, body: Any) -> ExitReason:
         """The reason of an exit that the program has sent."""
 
@@ -261,6 +264,7 @@ class Below:
             peer.send("inner_refused", number, "closed", None)
             return
         if type(message) in NOTICES:
+            peer.hear_ends()
             cell.put_urgent(message)
             return
         envelope = RelayedEnvelope(
@@ -271,6 +275,7 @@ class Below:
             correlation_id,
         )
         envelope.number = number
+        peer.hear_ends()
         refused = partial(self._refuse, envelope, path)
         queue = cell.queue
         if isinstance(queue, BoundedQueue) and queue.blocks and not queue.has_room():

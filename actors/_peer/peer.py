@@ -76,6 +76,8 @@ class PlacePeer:
         self._asked = 0
         self._refused: dict[int, tuple[Envelope | None, str]] = {}
         """By thread, the message whose dead letter is published next."""
+        self._ended: list[tuple[str, ExitReason]] = []
+        """The actors outside that have terminated, as was said, and that the next frame names."""
         self._fates: dict[int, tuple[str, BaseException | None]] = {}
         """By number, what becomes of a message whose handler has raised, where the actor lives on."""
         self._ordered = False
@@ -316,6 +318,11 @@ class PlacePeer:
         self._heard(frame)
 
     def _received(self, frame: tuple[Any, ...]) -> None:
+        self._hear(frame)
+        if self._ended and frame[0] != "ended":
+            self.hear_ends()
+
+    def _hear(self, frame: tuple[Any, ...]) -> None:
         match frame:
             case ("message", number, sender, body, left, wants, correlation_id):
                 self._message(number, sender, body, left, wants, correlation_id)
@@ -340,6 +347,10 @@ class PlacePeer:
                 cell = self.runtime.cells.get(path)
                 if isinstance(cell, OutsideCell):
                     cell.taken(count)
+            case ("ended", path, what, body):
+                self._ended.append((path, self.reason_of(what, body)))
+                if path in self.runtime.cells:  # such as that of an argument of the actor
+                    self.hear_ends()
             case ("down", path, closed, what, body):
                 cell = self.runtime.cells.get(path)
                 if isinstance(cell, OutsideCell):
@@ -373,6 +384,7 @@ class PlacePeer:
             correlation_id,
         )
         envelope.number = number
+        self.hear_ends()
         self.cell.put(envelope)
 
     def _answer(self, question: int, is_result: bool, body: Any) -> None:
@@ -387,7 +399,16 @@ class PlacePeer:
         except NotReceivable as error:
             reply.set_exception(error)
         else:
+            self.hear_ends()
             reply.set_result(value)
+
+    def hear_ends(self) -> None:
+        """What the frame names is here: those of it that have terminated are known as such before a handler sees it."""
+        ended, self._ended = self._ended, []
+        for path, reason in ended:
+            cell = self.runtime.cells.get(path)
+            if isinstance(cell, OutsideCell):
+                cell.terminated(reason)
 
     def reason_of(self, what: str, body: Any) -> ExitReason:
         """The reason of an exit that the program has sent."""

@@ -123,7 +123,7 @@ class MirrorCell(Cell):
         if self.suspended:
             process.order(self, "suspend")
         if self.trace is not None:
-            process.order(self, "trace", self.trace.most)
+            self._order_trace()
 
     # What the process says
 
@@ -180,8 +180,9 @@ class MirrorCell(Cell):
 
     def add_line(self, line: TraceLine) -> None:
         """The inner actor has handled a message."""
-        if self.trace is not None:
-            self.trace.add(line)
+        trace = self.trace  # read once: another thread may take it back
+        if trace is not None:
+            trace.add(line)
 
     @property
     def queued_elsewhere(self) -> int:
@@ -210,7 +211,11 @@ class MirrorCell(Cell):
 
     def keep_trace(self, last: int) -> None:
         self.trace = Trace(last, self.trace) if last else None
-        self.process.order(self, "trace", last)
+        self.runtime.control_call(self._order_trace)
+
+    def _order_trace(self) -> None:
+        trace = self.trace
+        self.process.order(self, "trace", 0 if trace is None else trace.most)
 
     def note_handlers(self) -> None:
         """The process says which messages were handled."""

@@ -49,6 +49,8 @@ class Outward:
         self._taken: dict[str, int] = {}
         """How many of the messages for each actor its mailbox has taken, or refused, and that was not said."""
         self._watched: dict[str, tuple[Future[Down], Callable[[Future[Down]], object]]] = {}
+        self._telling: set[str] = set()
+        """The actors whose end is being told: its reason may name them again."""
 
     # Refs
 
@@ -57,7 +59,7 @@ class Outward:
         if cell.closed:
             self._met.setdefault(cell.path, cell)
             if self._runtime.cells.get(cell.path) is None:  # it has no successor, which the process may know
-                self._runtime.control_call(self._tell_end, cell.path, cell.reason)  # after what names it
+                self._say_ended(cell.path, cell.reason)
             return
         if self._met.get(cell.path) is cell:
             return
@@ -85,6 +87,15 @@ class Outward:
         else:
             self._tell_end(cell.path, reason, closed=False)
             self._watch(cell)
+
+    def _say_ended(self, path: str, reason: ExitReason) -> None:
+        """Says of an actor that it has terminated, before what names it: no handler there is to take it for alive."""
+        if path not in self._telling:
+            self._telling.add(path)
+            try:
+                self._place.send("ended", path, *self._place.codec.encode_reason(path, reason))
+            finally:
+                self._telling.discard(path)
 
     def _tell_end(self, path: str, reason: ExitReason, *, closed: bool = True) -> None:
         self._place.send("down", path, closed, *self._place.codec.encode_reason(path, reason))

@@ -351,6 +351,8 @@ class Desk(Actor):
             row, entries, messages = await self._records.change(row, entries, messages)
         try:
             live = self._awake(row, entries, await self._records.pattern(row))
+        except StoreAway:
+            raise  # the next look takes the run up, or another engine does
         except (TeamError, JournalError, SpecError) as error:  # another version of the code may know what to do
             await self._block(row, entries, messages, error)
             return None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import threading
 from typing import Any
 
@@ -249,6 +250,21 @@ class Tough(Actor):
     def on_receive(self, message: tuple[bool, object]) -> object:
         waits, what = message
         return self.later(what) if waits else self.at_once(what)
+
+
+@in_loop
+async def test_a_trace_has_what_is_sent_after_it_whichever_thread_is_first() -> None:
+    """Guards the first message: the thread of the actor takes it before the loop goes on."""
+    async with stage() as w:
+        ref = await w.runtime.spawn(Player, host="thread")
+        await w.settle()
+        ref.trace(9)
+        asked = ref.ask("first", block=False)
+        while not asked.done():
+            os.sched_yield()  # and not the loop
+        assert [line.message_type for line in ref.last_messages()] == ["str"]
+        ref.trace(0)
+        assert ref.last_messages() == []
 
 
 @pytest.mark.parametrize("host", ["loop", "thread"])

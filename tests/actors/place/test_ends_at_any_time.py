@@ -7,6 +7,7 @@ import contextlib
 import gc
 import os
 import signal
+import threading
 from collections import Counter
 from functools import partial
 from typing import Any
@@ -239,6 +240,42 @@ async def test_a_process_is_not_killed_while_it_sends_what_waited(monkeypatch: p
         await heard.call("last")
         assert [queue.get_nowait() for _ in range(queue.qsize())] == [*range(5000), "last"]
     assert late == []
+
+
+HANDLED = threading.Event()
+"""Set in a process when its handler has ended."""
+
+
+def handlers_come_first(self: Any) -> None:
+    """From now on the loop of this process goes on after a frame when the handler of its message has ended."""
+    peer = self._cell.runtime.peer
+    heard = peer._heard
+
+    def hear(frame: tuple[Any, ...]) -> None:
+        HANDLED.clear()
+        heard(frame)
+        if frame[0] == "message":
+            HANDLED.wait(60)
+
+    peer._heard = hear
+
+
+def is_alive(_: Any, ref: Any) -> bool:
+    try:
+        return bool(ref.is_alive())
+    finally:
+        HANDLED.set()
+
+
+@in_loop
+async def test_a_thread_of_a_process_never_takes_an_ended_actor_for_alive() -> None:
+    """Guards a handler that is faster than the loop of its process: what it is told comes after that end."""
+    async with stage() as s:
+        a = await s.runtime.spawn(cast.ThreadPerformer, host=process())
+        listener = await s.runtime.spawn(Listener)
+        await a.call(handlers_come_first)
+        await listener.stop(block=False)
+        assert await a.call(partial(is_alive, ref=listener)) is False
 
 
 @in_loop

@@ -331,7 +331,7 @@ async def test_a_flood_on_the_loop_of_a_process_does_not_fail() -> None:
 
 @in_loop
 async def test_what_waits_in_a_process_is_sent_before_its_end() -> None:
-    async with tree(placed()) as (s, root):
+    async with tree(placed(shutdown=cast.PATIENCE)) as (s, root):
         heard, queue = await hearer(s)
         assert await root.child("a").call(partial(cast.flood, to=heard, count=5000)) == 5000
         await root.child("a").stop(block=False)

@@ -10,6 +10,8 @@ import pytest
 
 from actors.testing import Crash, FaultPlan, Kill
 from supervisors import constant
+from teams._journal.errors import StoreAway
+from teams._journal.rows import RunRow
 from teams.resilience import retry
 from teams.workflows import (
     RunBlocked,
@@ -20,10 +22,11 @@ from teams.workflows import (
     wait,
     workflow,
 )
+from teams.workflows._engine.records import Records
 from teams.workflows.testing import FailCommit, StoreGone, UnknownCommit
 from tests.teams.patterns.cast import Ledger
 from tests.teams.workflows.cast import kinds, played, played_on_sqlite
-from tests.teams.workflows.steps import a, b, c
+from tests.teams.workflows.steps import a, adds, b, c
 
 # Blocked
 
@@ -41,6 +44,24 @@ def test_a_run_whose_team_is_missing_is_blocked_until_it_is_there() -> None:
         later.signal("go", 1).get()
         scene.sim.advance(10.0)
         assert later.status().get().state == "waiting"  # it is of a workflow that this engine does not know
+
+
+def test_a_store_that_is_away_while_a_run_is_taken_up_does_not_block_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Guards runs of an earlier version, whose definition is read from the store."""
+    pattern, away = Records.pattern, [True]
+
+    async def gone_once(records: Records, row: RunRow) -> Any:
+        if away:
+            away.pop()
+            raise StoreAway("store", "it does not answer", True)
+        return await pattern(records, row)
+
+    slow = adds("slow", 10.0)
+    tables, run = killed(slow, workflow("flow", do("slow", "slow")), step="slow")
+    monkeypatch.setattr(Records, "pattern", gone_once)
+    with played(slow, workflow("flow", do("slow", "slow")), tables=tables) as scene:
+        assert scene.eng.workflow_run(run.id).get(timeout=100) == ["slow"]
+        assert away == []
 
 
 def killed(*parts: Any, step: str, **options: Any) -> tuple[Any, Any]:

@@ -16,7 +16,7 @@ from teams._journal.open_store import open_store
 from teams._journal.rows import InboxRow, Unit
 from teams._journal.sql_dialects import Postgres
 from teams.workflows import EngineRef, do, engine, wait, workflow
-from teams.workflows._engine import lookout
+from teams.workflows._engine import desk, lookout
 from teams.workflows.events import StoreBack, StoreLost
 from tests.teams.journal.cast import postgres
 from tests.teams.journal.cluster import Cluster, cluster
@@ -28,7 +28,10 @@ def server() -> Iterator[Cluster]:
         yield found
 
 
-def test_runs_wait_for_a_postgres_that_is_restarted_and_lose_nothing(server: Cluster) -> None:
+def test_runs_wait_for_a_postgres_that_is_restarted_and_lose_nothing(
+    server: Cluster, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(desk, "LEASE", 600.0)  # no server takes so long to start
     began, go_on, lost, back = (threading.Event() for _ in range(4))
     calls: Counter[str] = Counter()
 
