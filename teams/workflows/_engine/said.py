@@ -43,7 +43,7 @@ from teams.workflows.errors import (
 )
 
 CANCELLED = "it was cancelled"
-"""Why, where nobody said it."""
+"""The reason of a cancel, where nobody gives one."""
 
 
 def new_run(settings: EngineSettings, message: StartRun, id: str, now: int) -> RunRow:

@@ -791,18 +791,24 @@ def test_a_default_that_is_not_a_text_is_a_fault_beside_options(default: Any) ->
 
 
 def test_a_function_that_does_not_take_the_value_of_its_step_is_refused() -> None:
-    def nothing() -> int:
+    def without_a_value() -> int:
         return 1
 
-    def two(value: object, more: object) -> object:
+    def with_two(value: object, more: object) -> object:
         return value
 
-    @functools.wraps(two)
+    def with_default(value: object, more: int = 1) -> object:
+        return value
+
+    @functools.wraps(with_two)
     def around(value: object) -> object:
-        return two(value, 1)
+        return with_two(value, 1)
+
+    nothing: Any = without_a_value
+    two: Any = with_two
 
     with pytest.raises(SpecError) as caught:
-        workflow("w", do("a", nothing), do("b", around), do("c", len), do("d", lambda value, more=1: value))
+        workflow("w", do("a", nothing), do("b", around), do("c", len), do("d", with_default))
     (fault,) = caught.value.faults
     assert fault.path == "step 'a'"
     assert "is called with the value of its step and nothing else: too many positional arguments" in fault.message
