@@ -5,6 +5,7 @@ without one.
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import os
 import random
 import re
@@ -159,8 +160,10 @@ def damage(store: Store) -> Iterator[str]:
     for row in every_run(store):
         if (row.workflow, row.version) not in known:
             known.add((row.workflow, row.version))
-            if store.definition(row.workflow, row.version) is None:
-                yield f"{row.id}: version {row.version[:12]} of workflow {row.workflow!r} is missing"
+            found = store.definition(row.workflow, row.version)
+            if found is None or hashlib.sha256(found.body).hexdigest() != row.version:
+                how = "is missing" if found is None else "is damaged: its text is that of another version"
+                yield f"{row.id}: version {row.version[:12]} of workflow {row.workflow!r} {how}"
         entries = store.entries(row.id)
         if [each.seq for each in entries] != list(range(1, row.seq + 1)):
             yield f"{row.id}: it has {len(entries)} entries, and its row says {row.seq}"

@@ -39,7 +39,7 @@ from actors.spi import (
     take_reply,
     when_gone,
 )
-from supervisors.spi import SpecError, SupervisionError
+from supervisors.spi import SupervisionError
 from teams._journal import rows
 from teams._journal.codec import decode, encode, text_cell
 from teams._journal.errors import JournalError, NotStorable, StoreAway
@@ -353,7 +353,7 @@ class Desk(Actor):
             live = self._awake(row, entries, await self._records.pattern(row))
         except StoreAway:
             raise  # the next look takes the run up, or another engine does
-        except (TeamError, JournalError, SpecError) as error:  # another version of the code may know what to do
+        except Exception as error:  # noqa: BLE001 - the other runs go on; another version of the code may know what to do
             await self._block(row, entries, messages, error)
             return None
         self._deliver_all(live, messages)
@@ -517,7 +517,7 @@ class Desk(Actor):
         row: RunRow,
         entries: list[JournalEntry],
         messages: list[InboxRow],
-        error: TeamError | JournalError | SpecError,
+        error: Exception,
     ) -> None:
         """A run cannot be played by this engine. It can be cancelled, and what is said to it is kept."""
         keeper = self._keeper(row, entries)

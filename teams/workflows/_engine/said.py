@@ -43,7 +43,7 @@ from teams.workflows.errors import (
 )
 
 CANCELLED = "it was cancelled"
-"""The reason of a cancel, where nobody gives one."""
+"""The reason, where none is given."""
 
 
 def new_run(settings: EngineSettings, message: StartRun, id: str, now: int) -> RunRow:

@@ -70,16 +70,21 @@ class EngineSettings:
         """The workflow of a run that began with another version.
 
         Raises:
-            Diverged: it is a pattern, and only its code says what it did
+            Diverged: it is or was a pattern, and only its code says what it did
             AgentMissing: a function that it names cannot be imported any more
         """
         pattern = self.workflows[stored.workflow]
         if isinstance(pattern, CodeWorkflow):
             return pattern  # its steps are compared one by one, as it comes to them
+        changed = Diverged(run, stored.workflow, f"version {stored.version[:12]}", self.version(stored.workflow)[:12])
         if not isinstance(pattern, Workflow):
-            raise Diverged(run, stored.workflow, f"version {stored.version[:12]}", self.version(stored.workflow)[:12])
+            raise changed
         try:
-            return workflow_from(json.loads(stored.body))
+            document = json.loads(stored.body)
+        except ValueError:  # the text of a pattern
+            raise changed from None
+        try:
+            return workflow_from(document)
         except SpecError as error:
             what = f"code that version {stored.version[:12]} of workflow {stored.workflow!r} names ({error.faults[0]})"
             raise AgentMissing(run, what) from error

@@ -631,3 +631,13 @@ def test_a_name_too_long_for_a_file_is_no_fault_of_the_output(letitcrash: Letitc
     assert (said.code, "there is no such file" in said.err) == (4, True)
     said = letitcrash("check", f"{'a' * 300}.toml")
     assert (said.code, "output" in said.err) == (2, False)
+
+
+def test_store_check_finds_a_definition_that_is_another(letitcrash: Letitcrash, folder: Path) -> None:
+    run = run_with(letitcrash)
+    with contextlib.closing(sqlite3.connect(folder / "support.db")) as other, other:
+        other.execute("UPDATE definition SET body = CAST('{}' AS BLOB)")
+    said = letitcrash("store", "check")
+    assert said.code == 4
+    assert f"{run}: version" in said.err
+    assert "is damaged" in said.err

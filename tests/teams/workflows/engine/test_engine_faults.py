@@ -12,6 +12,7 @@ from actors.testing import Crash, FaultPlan, Kill
 from supervisors import constant
 from teams._journal.errors import StoreAway
 from teams._journal.rows import RunRow
+from teams.patterns import sequential
 from teams.resilience import retry
 from teams.workflows import (
     RunBlocked,
@@ -62,6 +63,19 @@ def test_a_store_that_is_away_while_a_run_is_taken_up_does_not_block_it(monkeypa
     with played(slow, workflow("flow", do("slow", "slow")), tables=tables) as scene:
         assert scene.eng.workflow_run(run.id).get(timeout=100) == ["slow"]
         assert away == []
+
+
+def test_a_run_of_a_pattern_that_has_become_a_workflow_is_blocked_alone(tmp_path: Path) -> None:
+    slow = adds("slow", 100.0)
+    with played_on_sqlite(tmp_path, slow, a, patterns={"flow": sequential("slow")}) as scene:
+        run = scene.start("flow", [])
+        scene.sim.advance(5.0)
+    with played_on_sqlite(tmp_path, slow, a, workflow("flow", do("a", "a"))) as scene:
+        scene.sim.advance(5.0)  # ids are of the time
+        assert scene.result("flow", []) == ["a"]
+        status = scene.eng.workflow_run(run.id).status().get()
+        assert status.state == "blocked"
+        assert "flow" in str(status.waiting_for)
 
 
 def killed(*parts: Any, step: str, **options: Any) -> tuple[Any, Any]:
