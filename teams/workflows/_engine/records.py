@@ -131,6 +131,8 @@ class Records:
             changes = read_changes(row.id, decode(message.body or b"{}"))
             pattern = await self.pattern(row)
             return edited_run(row, entries, pattern, changes, message.id, now, names=names, message=message)
+        except StoreAway:
+            raise  # and no fault of the edit
         except (TeamError, JournalError, SpecError) as error:
             return not_edited(row, error, message.id, now)
 
