@@ -132,7 +132,7 @@ class Records:
             pattern = await self.pattern(row)
             return edited_run(row, entries, pattern, changes, message.id, now, names=names, message=message)
         except StoreAway:
-            raise
+            raise  # and no fault of the edit
         except (TeamError, JournalError, SpecError) as error:
             return not_edited(row, error, message.id, now)
 

@@ -406,7 +406,7 @@ async def stage(**options: Any) -> AsyncIterator[Stage]:
 
 def placed(id: str = "a", start: Any = Performer, **options: Any) -> ChildSpec:
     """A child in a process of its own that is restarted at once."""
-    return child(id, start, **{"host": placing(), "backoff": None, **options})
+    return child(id, start, **{"host": placing(), "backoff": None, "start_timeout": PATIENCE, **options})
 
 
 @asynccontextmanager
