@@ -607,7 +607,7 @@ def test_a_callback_that_cannot_be_shown_ends_its_actor_and_not_the_loop(error: 
         assert two.ask(1, timeout=PATIENCE) == 1
 
 
-def test_what_a_callback_of_an_actor_raises_goes_to_the_handler_of_the_loop() -> None:
+def test_what_a_callback_of_an_actor_raises_goes_to_the_loops_handler() -> None:
     """As in every program of asyncio: only an exit is a crash."""
     told: SimpleQueue[dict[str, Any]] = SimpleQueue()
     error = ValueError("in a callback")
