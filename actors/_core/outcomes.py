@@ -270,7 +270,8 @@ def failed(cell: Cell, envelope: Envelope, error: BaseException, incarnation: in
     """A handler raised: an answer where the class says so, a crash otherwise. A Ctrl-C goes on to the program. Returns
     whether the message counts as no progress of the incarnation.
     """
-    cell.runtime.leave_fork(error)
+    if cell.runtime.in_fork:
+        cell.runtime.leave_fork(error)
     if type(error) is KeyboardInterrupt:
         hand_on(error)
     if getattr(envelope, "settled", False):

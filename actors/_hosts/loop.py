@@ -212,7 +212,8 @@ class LoopHost:
     def drive_life(self, cell: Cell, hooks: Hooks, done: HookDone) -> None:
         def ended(_: object, error: BaseException | None) -> None:
             if error is not None:
-                self._runtime.leave_fork(error)
+                if self._runtime.in_fork:
+                    self._runtime.leave_fork(error)
                 hand_on(error)
             done(error)
 

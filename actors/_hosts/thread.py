@@ -90,7 +90,8 @@ class ThreadHost:
             if rest is not None:
                 self._here().run(rest, cell.context)
         except BaseException as raised:  # noqa: BLE001 - see drive
-            self._runtime.leave_fork(raised)
+            if self._runtime.in_fork:
+                self._runtime.leave_fork(raised)
             error = raised
         self._here().report(partial(done, error))
 

@@ -170,7 +170,7 @@ class Runtime:
         self._starting: dict[Cell, Future[ActorRef[Any]]] = {}
         self._closing: dict[Cell, dict[int, Callable[[ExitReason], object]]] = {}
         self._looked_after: dict[asyncio.Task[None], None] = {}
-        self._in_fork = False
+        self.in_fork = False
         """Whether code of an actor has forked this process, which ends with it."""
         self._why_not = "it was not started: use it as `with Runtime()` or `async with Runtime()`"
         self._thread: LoopThread | None = None
@@ -776,9 +776,8 @@ class Runtime:
         return lost(self._lost if self._lost is not None else RuntimeLost(self.name, self._why_not))
 
     def leave_fork(self, error: BaseException) -> None:
-        """Ends a process that code of an actor has forked and in which it has raised this. Elsewhere does nothing."""
-        if self._in_fork:
-            leave(error)
+        """Ends a process that code of an actor has forked, and in which it has raised this."""
+        leave(error)
 
     def _leave_fork(self, cell: Cell) -> None:
         """The code of this actor is done in the process that it has forked, or awaits something there."""
@@ -797,10 +796,10 @@ class Runtime:
         cell = current_cell()
         if cell is not None and cell.runtime is self:
             if get_ident() == self._thread_id:
-                self._in_fork = True
+                self.in_fork = True
                 self.loop_host.forked(partial(self._leave_fork, cell))
             else:
-                self._in_fork = self.thread_host.forked(cell, partial(leave, None))
+                self.in_fork = self.thread_host.forked(cell, partial(leave, None))
         for cell in self.cells.values():
             cell.forked(Killed(_FORKED))
         for each in self.place_hosts.values():
