@@ -384,8 +384,8 @@ class Postgres:
 
     def heads(self, connection: Connection, ids: Iterable[str]) -> Sequence[Any]:
         # In the order of the ids: two batches that lock the same runs do not deadlock.
-        sql = "SELECT id, epoch, seq, state FROM run WHERE id = ANY(%s) ORDER BY id FOR UPDATE"
-        return connection.exec_driver_sql(sql, (list(ids),)).all()
+        sql = "SELECT id, epoch, seq, state FROM run WHERE id = ANY(%s::text[]) ORDER BY id FOR UPDATE"
+        return connection.exec_driver_sql(sql, (_literal(tuple(ids)),)).all()
 
     def keyed(self, connection: Connection, keys: Iterable[tuple[str, str]]) -> Sequence[str]:
         sql = (

@@ -293,7 +293,8 @@ class RunContext:
         """The work of a step, with what is left until it is `due`, by the runtime's clock."""
         record = self._record
         left = None if due is None else due - record.runtime.now()
-        return Assign(value, target, f"{record.id}:{key}", record.id, priority, left, attempts)
+        # Half the time of Assign(...), for each step.
+        return tuple.__new__(Assign, (value, target, f"{record.id}:{key}", record.id, priority, left, attempts, None))
 
     def _begun(self, key: str, target: str, began: float, work: Callable[[], Assign]) -> StepAnswer:
         """The answer to the work of a step that begins now. A run of an engine gives it to the team as soon as it is
