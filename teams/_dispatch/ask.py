@@ -69,11 +69,15 @@ class RepeatedQuestion:
         """The actor answered with an error, crashed over the message, or has terminated."""
         self._failed = True
         wanted = self._wanted is None or self._wanted()
-        answered = isinstance(exception, TeamError | SupervisionError)
-        if answered or self._tries <= 1 or not wanted or not self._ref.is_alive():
-            self._reply.set_exception(exception)
-        else:
+        if self._tries > 1 and wanted and crashed_over(exception, self._ref):
             ask_again(self._ref, self._message, self._reply, self._wanted, self._tries - 1)
+        else:
+            self._reply.set_exception(exception)
+
+
+def crashed_over(exception: BaseException, ref: ActorRef[Any]) -> bool:
+    """Whether this outcome of a question says that the actor crashed over it and can be asked again."""
+    return not isinstance(exception, TeamError | SupervisionError) and ref.is_alive()
 
 
 def ask_again(

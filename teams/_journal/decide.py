@@ -183,6 +183,6 @@ def _decide(unit: Unit, heads: Heads, stale: bool, several: bool) -> tuple[Resul
         if unit.update and not stale and (state := unit.update.get("state")) is not None:
             head.ended = state in ENDED
     if not written and not stale and len(inbox) == len(unit.inbox):
-        return WRITTEN, Write(unit, seq)
+        return WRITTEN, tuple.__new__(Write, (unit, seq, None))  # half the time of Write(...), for each unit
     rest = replace(unit, entries=unit.entries[written:], inbox=inbox, update={} if stale else unit.update)
     return WRITTEN, Write(rest, seq)

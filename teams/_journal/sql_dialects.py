@@ -230,10 +230,17 @@ class Sqlite:
         return connection.exec_driver_sql(sql, (json.dumps(list(keys)),)).scalars().all()
 
     def insert(self, connection: Connection, table: Table, rows: Sequence[Cells], *, ignore: bool = False) -> None:
-        connection.exec_driver_sql(_sqlite_insert(table, ignore), list(map(tuple, rows)))
+        verb = "INSERT OR IGNORE" if ignore else "INSERT"
+        cells = _filled(columns_of(table), rows)
+        marks = ", ".join("?" * len(cells))
+        sql = f'{verb} INTO "{table.name}" ({_quoted(cells)}) VALUES ({marks})'
+        connection.exec_driver_sql(sql, list(zip(*cells.values(), strict=True)))
 
     def update(self, connection: Connection, columns: tuple[str, ...], rows: Sequence[Cells]) -> None:
-        connection.exec_driver_sql(_sqlite_update(columns), list(map(tuple, rows)))
+        cells = _filled((*columns, "id"), rows)
+        values = ", ".join(f"{name} = {'?' if name in cells else 'NULL'}" for name in columns)
+        sql = f"UPDATE run SET {values} WHERE id = ?"  # noqa: S608  # our names
+        connection.exec_driver_sql(sql, list(zip(*cells.values(), strict=True)))
 
     def take(self, connection: Connection, rows: Sequence[tuple[int, str, str]]) -> None:
         sql = "UPDATE inbox SET taken = ? WHERE id = ? AND run = ? AND taken IS NULL"
@@ -283,16 +290,18 @@ def _says(error: DBAPIError, *words: str) -> bool:
     return any(word in str(error.orig) for word in words)
 
 
-@cache
-def _sqlite_insert(table: Table, ignore: bool) -> str:
-    names = columns_of(table)
-    verb = "INSERT OR IGNORE" if ignore else "INSERT"
-    return f'{verb} INTO "{table.name}" ({_quoted(names)}) VALUES ({", ".join("?" * len(names))})'
-
-
-@cache
-def _sqlite_update(columns: tuple[str, ...]) -> str:
-    return f"UPDATE run SET {', '.join(f'{name} = ?' for name in columns)} WHERE id = ?"  # noqa: S608  # our names
+def _filled(names: Iterable[str], rows: Iterable[Cells]) -> dict[str, Sequence[object]]:
+    """The columns of rows by their names, without the empty ones. The driver looks for an adapter of each None and of
+    bytes, which takes longer than to write the cell, and of a `bytearray` it does not.
+    """
+    filled: dict[str, Sequence[object]] = {}
+    for name, column in zip(names, zip(*rows, strict=True), strict=True):
+        first = column[0]
+        if type(first) is bytes:
+            filled[name] = [None if cell is None else bytearray(cell) for cell in column]
+        elif first is not None or any(cell is not None for cell in column):
+            filled[name] = column
+    return filled
 
 
 class Postgres:
@@ -375,8 +384,8 @@ class Postgres:
 
     def heads(self, connection: Connection, ids: Iterable[str]) -> Sequence[Any]:
         # In the order of the ids: two batches that lock the same runs do not deadlock.
-        sql = "SELECT id, epoch, seq, state FROM run WHERE id = ANY(%s) ORDER BY id FOR UPDATE"
-        return connection.exec_driver_sql(sql, (list(ids),)).all()
+        sql = "SELECT id, epoch, seq, state FROM run WHERE id = ANY(%s::text[]) ORDER BY id FOR UPDATE"
+        return connection.exec_driver_sql(sql, (_literal(tuple(ids)),)).all()
 
     def keyed(self, connection: Connection, keys: Iterable[tuple[str, str]]) -> Sequence[str]:
         sql = (

@@ -8,8 +8,8 @@ from collections.abc import AsyncIterator, Callable, Generator, Iterator, Mappin
 from dataclasses import dataclass, field
 from typing import Any, Protocol, runtime_checkable
 
-from actors.spi import ActorRef, Future, Runtime
-from teams._dispatch.ask import OutcomeReply
+from actors.spi import ActorRef, CallbackReply, Future, Runtime, post
+from teams._dispatch.ask import TRIES, OutcomeReply, ask_again, crashed_over
 from teams._dispatch.gather import Gathered
 from teams._members.results import Outcome
 from teams._runs.pattern import Pattern
@@ -36,20 +36,47 @@ class Progress:
 
 
 class StepAnswer(OutcomeReply):
-    """The outcome of a step that was given to the team, to await. It belongs to the record, so it is still there when
+    """The outcome of a step that is given to the team, to await. It belongs to the record, so it is still there when
     the actor of the run has crashed meanwhile. On the loop thread, where the coordinator lives.
     """
 
-    __slots__ = ("_answers", "_key", "_waiter", "coordinator")
+    __slots__ = ("_answers", "_failed", "_key", "_message", "_question", "_waiter", "coordinator")
 
-    def __init__(self, coordinator: ActorRef[Any], answers: Mapping[str, StepAnswer], key: str) -> None:
-        """`answers` has it under `key` for as long as it is wanted."""
+    def __init__(
+        self,
+        coordinator: ActorRef[Any],
+        answers: Mapping[str, StepAnswer],
+        key: str,
+        question: Callable[[], object],
+    ) -> None:
+        """`answers` has it under `key` for as long as it is wanted. `question` makes the message when it is asked."""
         self.coordinator = coordinator
-        """It was asked."""
+        """It is asked."""
         self._answers = answers
         self._key = key
+        self._question = question
+        self._message: object = None
+        self._failed = False
+        """Whether the coordinator crashed over the message: it is asked again, and answers to another reply."""
         self.outcome = None
         self._waiter: asyncio.Future[None] | None = None
+
+    def ask(self) -> None:
+        """Asks the coordinator, if the answer is still wanted."""
+        if self.wanted():
+            self._message = self._question()
+            post(self.coordinator, self._message, self)
+
+    def done(self) -> bool:
+        return self._failed or self.outcome is not None
+
+    def set_exception(self, exception: BaseException, /) -> None:
+        if self.wanted() and crashed_over(exception, self.coordinator):
+            self._failed = True
+            again = CallbackReply(super().set_result, super().set_exception)
+            ask_again(self.coordinator, self._message, again, self.wanted, TRIES - 1)
+        else:
+            super().set_exception(exception)
 
     def settled(self) -> None:
         if self._waiter is not None and not self._waiter.done():

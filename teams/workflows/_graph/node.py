@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TypeAlias, get_args
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, NamedTuple, TypeAlias, get_args
 
 from teams._members.target import Can, Pool
 from teams._runs.pattern import Pattern, Target, label
@@ -53,12 +53,27 @@ class CallFunction:
 
     function: Callable[..., Any]
 
+    @property
+    def target(self) -> Target:
+        return self.function
+
 
 @dataclass(frozen=True, slots=True)
 class PlayPattern:
     """A pattern, played inside the run."""
 
     pattern: Pattern
+
+    @property
+    def target(self) -> Target:
+        return self.pattern
+
+
+class _WithoutTarget:
+    """What the run does itself, or another team."""
+
+    __slots__ = ()
+    target: ClassVar[None] = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +87,7 @@ class RoleStep:
 
 
 @dataclass(frozen=True, slots=True)
-class InTeam:
+class InTeam(_WithoutTarget):
     """Steps that another team plays, or a pattern registered under a name."""
 
     team: str
@@ -87,16 +102,20 @@ class Nested:
     definition: Workflow | None = None
     """None: the one that the engine knows by this name."""
 
+    @property
+    def target(self) -> Target | None:
+        return self.definition
+
 
 @dataclass(frozen=True, slots=True)
-class Detached:
+class Detached(_WithoutTarget):
     """Starts a run of another workflow, which goes on by itself. Its result is the id of that run."""
 
     workflow: str
 
 
 @dataclass(frozen=True, slots=True)
-class WaitForSignal:
+class WaitForSignal(_WithoutTarget):
     """Waits for a signal, at most for the timeout of the node. Its result is what the signal carries."""
 
     signal: str
@@ -104,7 +123,7 @@ class WaitForSignal:
 
 
 @dataclass(frozen=True, slots=True)
-class AskPerson:
+class AskPerson(_WithoutTarget):
     """Asks a person, who has the timeout of the node to answer. Its result is the answer."""
 
     question: InputTemplate
@@ -117,7 +136,7 @@ class AskPerson:
 
 
 @dataclass(frozen=True, slots=True)
-class Sleep:
+class Sleep(_WithoutTarget):
     """Waits for so many seconds, or until a time. Just one of them is given."""
 
     seconds: float | None = None
@@ -126,7 +145,7 @@ class Sleep:
 
 
 @dataclass(frozen=True, slots=True)
-class ContinueRun:
+class ContinueRun(_WithoutTarget):
     """Ends the run as `continued`; another run of the same workflow goes on in its place, with this input."""
 
     input: InputTemplate
@@ -183,16 +202,7 @@ class Node:
     @property
     def target(self) -> Target | None:
         """What does it in the team of the run; None: nothing does."""
-        match self.what:
-            case Agent(target):
-                return target
-            case CallFunction(function):
-                return function
-            case PlayPattern(pattern):
-                return pattern
-            case Nested(_, definition):
-                return definition
-        return None
+        return self.what.target
 
     @property
     def parallel_safe(self) -> bool:

@@ -200,6 +200,9 @@ def test_a_store_of_the_first_revision_is_brought_to_the_last(tmp_path: Path) ->
         connection.execute("ALTER TABLE engine DROP COLUMN process")
         old = "state IN ('done', 'failed', 'cancelled')"
         connection.execute(f"CREATE INDEX run_retain ON run (retain_until) WHERE {old}")
+        connection.execute("DROP INDEX run_ready")
+        old = "state IN ('created', 'running', 'cancelling')"
+        connection.execute(f"CREATE INDEX run_ready ON run (priority, created_at) WHERE {old}")
         connection.execute(f"UPDATE {VERSION_TABLE} SET version_num = '0001'")
     connection.close()
     store = open_store(url)
@@ -211,6 +214,8 @@ def test_a_store_of_the_first_revision_is_brought_to_the_last(tmp_path: Path) ->
     with sqlite3.connect(path) as connection:
         (sql,) = connection.execute("SELECT sql FROM sqlite_master WHERE name = 'run_retain'").fetchone()
         assert "'continued'" in sql
+        (sql,) = connection.execute("SELECT sql FROM sqlite_master WHERE name = 'run_ready'").fetchone()
+        assert READY in sql
         assert connection.execute(f"SELECT version_num FROM {VERSION_TABLE}").fetchone() == (REVISIONS[-1],)
     connection.close()
 
