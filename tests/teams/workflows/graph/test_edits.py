@@ -18,6 +18,8 @@ from hypothesis import strategies as st
 from actors.testing import simulation
 from supervisors import SpecError
 from teams import member
+from teams._journal.errors import StoreAway
+from teams._journal.rows import RunRow
 from teams.patterns import sequential
 from teams.workflows import (
     AlreadyBegun,
@@ -39,6 +41,7 @@ from teams.workflows import (
     workflow,
     workflow_from,
 )
+from teams.workflows._engine.records import Records
 from teams.workflows._graph.edit import GraphChanges, changes_from, edited, graph_changes
 from teams.workflows.testing import Disk
 from tests.teams.patterns.cast import fails, takes
@@ -541,3 +544,30 @@ def test_a_subgraph_is_read_back_from_a_document() -> None:
     flow = workflow("whole", tasks=subgraph("p", inner))
     assert workflow_from(json.loads(flow.body)) == flow
     assert [each.id for each in flow.graph.nodes] == ["p_a", "p_b", "p_c"]
+
+
+def test_a_store_that_is_away_for_a_moment_refuses_no_edit(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Guards an edit of a run that no engine has awake: that the store did not answer was told as its fault."""
+    pattern, change, away = Records.pattern, Records.change, list[str]()
+
+    async def gone_once(records: Records, row: RunRow) -> Any:
+        if away == ["asked"]:
+            away.append("told")
+            raise StoreAway("store", "it does not answer", True)
+        return await pattern(records, row)
+
+    async def changing(records: Records, *given: Any) -> Any:
+        away.append("asked")
+        return await change(records, *given)
+
+    with played(a, b, c, d, CHAIN) as scene:
+        run = scene.start("flow", [])
+        scene.sim.advance(0.5)
+        tables = scene.disk.durable if scene.disk is not None else None
+    monkeypatch.setattr(Records, "pattern", gone_once)
+    monkeypatch.setattr(Records, "change", changing)
+    with played(a, b, c, d, CHAIN, tables=tables) as scene:
+        again = scene.eng.workflow_run(run.id)
+        again.edit(add_node=[do("end", "d")]).get(timeout=100)
+        assert away[:2] == ["asked", "told"]
+        assert again.get(timeout=100) == ["a", "b", "c", "d"]
