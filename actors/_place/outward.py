@@ -89,7 +89,7 @@ class Outward:
             self._watch(cell)
 
     def _say_ended(self, path: str, reason: ExitReason) -> None:
-        """Says of an actor that it has terminated, before what names it: no handler there is to take it for alive."""
+        """Says of an actor that it has terminated, before what names it: no handler there takes it for alive."""
         if path not in self._telling:
             self._telling.add(path)
             try:

@@ -16,7 +16,7 @@ F = TypeVar("F", bound=Callable[..., Any])
 M = TypeVar("M", bound=type[BaseModel])
 CallRefusal = Callable[[object, list[str], Callable[[], object] | None], Exception]
 """Makes the error of a wrong call, from its first argument, its faults, and a call with the other arguments, which
-finds their faults. None: there is no such call, because an argument is missing.
+finds their faults. None: an argument is missing, so nothing can be called.
 """
 
 BY_POSITION = "is not an option. Give each by position: write * before a list"

@@ -93,6 +93,18 @@ def that_raises(kind: type[BaseException]) -> type[Exception]:
     return Hostile
 
 
+class NoClass(Exception):
+    """An exception that does not say what it is. `except` goes by its type."""
+
+    @property
+    def __class__(self) -> Any:
+        raise ValueError
+
+    @__class__.setter
+    def __class__(self, _: Any) -> None:
+        raise ValueError
+
+
 class NoText(Exception):
     """Its text is none."""
 

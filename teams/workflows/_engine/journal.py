@@ -144,13 +144,13 @@ class _Flush(NamedTuple):
 
 
 class LookFailed(NamedTuple):
-    """The desk could not read what there is to do."""
+    """The desk could not read the store."""
 
     error: StoreAway
 
 
 class LookDone(NamedTuple):
-    """The desk can read again."""
+    """The desk can read it again."""
 
 
 class _Committed(NamedTuple):
@@ -311,7 +311,7 @@ class JournalWriter(Actor):
             self._say_back()
 
     def _say_lost(self, error: BaseException) -> None:
-        """Once, whatever fails first: to write, or to look for what there is to do."""
+        """Once, whether a commit or a look of the desk fails first."""
         if not self._queue.lost:
             self._queue.lost = True
             self.runtime.events.publish(StoreLost(self.path, self.runtime.now(), error))

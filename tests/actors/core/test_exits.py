@@ -29,6 +29,7 @@ from actors import (
 )
 from supervisors import child, start, supervisor
 from tests.actors.cast import PATIENCE, Host, Player, events_of, forever, script, stage
+from tests.actors.hostile import NoClass
 from tests.support import in_loop
 
 SILENT: dict[str, Any] = {"log": False, "watchdog": None, "kill_grace": 0.1}
@@ -622,18 +623,6 @@ def test_what_a_callback_of_an_actor_raises_goes_to_its_loop() -> None:
         assert told.get(timeout=PATIENCE)["exception"] is error
         assert ref.ask("goes on", timeout=PATIENCE) == "goes on"
         assert ref.incarnation == 1
-
-
-class NoClass(Exception):
-    """An exception that does not say what it is. `except` goes by its type."""
-
-    @property
-    def __class__(self) -> Any:
-        raise ValueError
-
-    @__class__.setter
-    def __class__(self, _: Any) -> None:
-        raise ValueError
 
 
 @pytest.mark.parametrize("host", ["loop", "thread"])

@@ -20,6 +20,7 @@ from typing import Any
 
 from actors import Actor, ActorRef, Crashed, Down, ExitReason, LifecycleEvent, Message, PlaceSpec, Runtime
 from supervisors import ChildSpec, SupervisorRef, child, process, start, supervisor
+from tests.actors.hostile import NoClass
 
 MARK = "LETITCRASH_TEST_STAGE"
 """The environment variable by which the processes of a test are found."""
@@ -145,18 +146,6 @@ def fork_and_exit(_: Any) -> int:
     if forked == 0:
         raise SystemExit(4)
     return os.waitstatus_to_exitcode(os.waitpid(forked, 0)[1])
-
-
-class NoClass(Exception):
-    """An exception that does not say what it is."""
-
-    @property
-    def __class__(self) -> Any:
-        raise ValueError
-
-    @__class__.setter
-    def __class__(self, _: Any) -> None:
-        raise ValueError
 
 
 def fail_without_class(_: Any) -> None:

@@ -36,6 +36,7 @@ from actors import (
 from actors._place.launcher import Launcher
 from actors._place.process import ProcessCarrier, ProcessCarriers
 from supervisors import child, start, supervisor
+from tests.actors.hostile import NoClass
 from tests.actors.place import cast
 from tests.actors.place.cast import (
     AsyncPerformer,
@@ -85,8 +86,8 @@ async def test_an_exception_whose_class_cannot_be_asked_for_crosses_as_it_is() -
         a = root.child("a")
         down = a.monitor()
         error = await first_error(a.call(cast.fail_without_class))
-        assert type(error) is cast.NoClass
-        assert type(crash_of((await down).reason)) is cast.NoClass
+        assert type(error) is NoClass
+        assert type(crash_of((await down).reason)) is NoClass
         assert await a.call("next") == "next"
 
 
@@ -94,7 +95,7 @@ async def first_error(answer: Any) -> BaseException | None:
     """What the call raises; `pytest` cannot show what such an exception is."""
     try:
         await answer
-    except cast.NoClass as error:
+    except NoClass as error:
         return error
     return None
 

@@ -165,16 +165,19 @@ def test_a_simulated_thread_belongs_to_one_actor(actor: Any) -> None:
     assert len(set(found)) == 2
 
 
-def test_a_real_thread_beside_the_run_is_itself() -> None:
-    """A thread that began before asks in the middle of a simulated thread's turn, and is not taken for it."""
-    asked, answered = threading.Lock(), threading.Lock()
+def beside_a_run(work: Callable[[], object]) -> tuple[object, threading.Thread]:
+    """What `work` gives, or raises, in a real thread in the middle of a simulated thread's turn; and that thread."""
+    asked, answered = _thread.allocate_lock(), _thread.allocate_lock()
     asked.acquire()
     answered.acquire()
-    found: list[threading.Thread] = []
+    found: list[object] = []
 
     def beside() -> None:
         asked.acquire()
-        found.append(threading.current_thread())
+        try:
+            found.append(work())
+        except BaseException as error:  # noqa: BLE001 - told to the test
+            found.append(error)
         answered.release()
 
     thread = threading.Thread(target=beside)
@@ -191,7 +194,13 @@ def test_a_real_thread_beside_the_run_is_itself() -> None:
     with simulation() as sim:
         assert sim.spawn(Waits).ask("x") == 1
     thread.join()
-    assert found == [thread]
+    return found[0], thread
+
+
+def test_a_real_thread_beside_the_run_is_itself() -> None:
+    """A thread that began before asks in the middle of a simulated thread's turn, and is not taken for it."""
+    found, thread = beside_a_run(threading.current_thread)
+    assert found is thread
 
 
 GLOBAL = threading.Lock()
@@ -247,34 +256,7 @@ REAL = [
 @pytest.mark.parametrize("work", REAL)
 def test_a_real_thread_beside_the_run_waits_for_real(work: Callable[[], object]) -> None:
     """Guards what runs for the whole session, such as a real tree: it broke, and the simulation failed at random."""
-    asked, answered = _thread.allocate_lock(), _thread.allocate_lock()
-    asked.acquire()
-    answered.acquire()
-    found: list[object] = []
-
-    def beside() -> None:
-        asked.acquire()
-        try:
-            found.append(work())
-        except BaseException as error:  # noqa: BLE001 - told to the test
-            found.append(error)
-        answered.release()
-
-    thread = threading.Thread(target=beside)
-    thread.start()
-
-    class Waits(Counter):
-        host = "thread"
-
-        def on_receive(self, message: object) -> int:
-            asked.release()
-            answered.acquire()
-            return super().on_receive(message)
-
-    with simulation() as sim:
-        assert sim.spawn(Waits).ask("x") == 1
-    thread.join()
-    assert found == [False]
+    assert beside_a_run(work)[0] is False
 
 
 # Threads that code of the user's starts

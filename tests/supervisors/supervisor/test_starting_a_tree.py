@@ -259,15 +259,16 @@ def test_ctrl_c_while_the_block_waits_stops_the_tree_in_order() -> None:
     assert play.take() == "+a -a"
 
 
+async def interrupted_for_ever(_: Any) -> None:
+    """A stop in which a Ctrl-C comes, and which never ends."""
+    ctrl_c()
+    await asyncio.get_running_loop().create_future()
+
+
 def test_a_second_ctrl_c_kills_what_does_not_stop() -> None:
     """No more patience: a child that would never stop is killed, and the process is free."""
     play = Play()
-
-    async def never(_: Any) -> None:
-        ctrl_c()
-        await asyncio.get_running_loop().create_future()
-
-    play.stops["a"] = never
+    play.stops["a"] = interrupted_for_ever
     tree = supervisor("root", worker(play, "a", shutdown="infinity"))
     with pytest.raises(KeyboardInterrupt), start(tree, log=False) as root:
         raise KeyboardInterrupt
@@ -285,12 +286,8 @@ def test_a_ctrl_c_while_the_kill_is_asked_for_does_not_lose_it(monkeypatch: pyte
             raise KeyboardInterrupt
         kill(runtime)
 
-    async def never(_: Any) -> None:
-        ctrl_c()
-        await asyncio.get_running_loop().create_future()
-
     monkeypatch.setattr(Runtime, "kill", interrupted)
-    play.stops["a"] = never
+    play.stops["a"] = interrupted_for_ever
     tree = supervisor("root", worker(play, "a", shutdown="infinity"))
     with pytest.raises(KeyboardInterrupt), start(tree, log=False) as root:
         raise KeyboardInterrupt
